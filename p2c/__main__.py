@@ -1,0 +1,1 @@
+"""`python -m p2c`: the command line."""

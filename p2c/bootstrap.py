@@ -1,0 +1,1 @@
+"""Chooses the implementations of every port from the settings; nothing else does."""

@@ -1,0 +1,73 @@
+"""A task, compiled: everything the pure engine needs to map a row of Sales to a record of F&O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from p2c.mapping.result import MappingResult
+from p2c.model import SourceQuery, SourceRow, Value
+
+
+class RowMapper(Protocol):
+    """Maps one row, purely."""
+
+    def __call__(self, row: SourceRow) -> MappingResult:
+        """Return the record the row becomes, or why it becomes none."""
+        ...
+
+
+@dataclass(frozen=True)
+class TaskMapping:
+    """One task of a template with its project's overrides applied.
+
+    Attributes:
+        template: File name of the template without suffix, such as ``contacts``.
+        title: Microsoft's name of the template.
+        task: Microsoft's name of the task.
+        query: What is read of the source table.
+        entity_set: Destination entity's public collection name.
+        key_fields: Key of the destination entity in the order of the metadata.
+        field_types: Mapped destination field to its type: ``Edm.String``, ``Edm.Decimal``,
+            ``Edm.Int32``, ``Edm.DateTimeOffset``, ``enum:NoYes``, ….
+        empty_values: Mapped destination field to what clears it in F&O ("" for text, 0, …).
+        map_row: The pure mapping.
+        retired: Fields set on a record under a key the row no longer has; {} leaves it alone.
+        fingerprint: Changes when the template or an override changes.
+        select_fingerprint: Changes when the columns that are read change: an old delta link is
+            of no use then.
+        free_text_fields: Destination fields that carry people's data as typed, so their values
+            are taken out of a service's words before these are kept.
+    """
+
+    template: str
+    title: str
+    task: str
+    query: SourceQuery
+    entity_set: str
+    key_fields: tuple[str, ...]
+    field_types: Mapping[str, str]
+    empty_values: Mapping[str, Value]
+    map_row: RowMapper
+    retired: Mapping[str, Value] = field(default_factory=dict)
+    fingerprint: str = ""
+    select_fingerprint: str = ""
+    free_text_fields: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class CompiledTemplate:
+    """A template ready to run.
+
+    Attributes:
+        name: File name without suffix, such as ``accounts``.
+        title: Microsoft's name.
+        prerequisites: Names of templates whose records this one refers to; they run before it.
+        tasks: In the order they run.
+        schedule_setting: App setting that holds the timer's NCRONTAB expression.
+    """
+
+    name: str
+    title: str
+    prerequisites: tuple[str, ...]
+    tasks: tuple[TaskMapping, ...]
+    schedule_setting: str

@@ -1,0 +1,1 @@
+"""The app settings, read once and validated."""
