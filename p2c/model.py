@@ -1,4 +1,4 @@
-"""Values that every layer shares: rows of Sales, records of F&O, what became of them.
+"""Values that every layer shares: rows of Sales, records of F&O, what is stored of them.
 
 Nothing here does I/O or knows a service's wire format. Names of columns and fields are data and
 spelled as the service's metadata spells them.
@@ -182,3 +182,36 @@ class PartResult:
     written: Written
     reason: Reason | None = None
     retry_after_seconds: float | None = None
+
+
+Scalar = str | int | float | bool
+"""What a document's property may hold; an absent property stands for None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A stored document: its name within a partition, its properties, its version (etag)."""
+
+    partition: str
+    name: str
+    body: Mapping[str, Scalar]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A conditional write: `version` None means that no such document may exist yet."""
+
+    name: str
+    body: Mapping[str, Scalar]
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message held by this process until its hold runs out."""
+
+    text: str
+    message_id: str
+    receipt: str
+    dequeue_count: int

@@ -5,14 +5,22 @@ contract suite holds the in-memory adapters of the property tests to the real on
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from p2c.model import ChangePage, Operation, PartResult, RecordKey, RowId, SourceQuery, SourceRow
-
-Scalar = str | int | float | bool
-"""What a document's property may hold; an absent property stands for None."""
+from p2c.model import (
+    ChangePage,
+    Document,
+    Operation,
+    PartResult,
+    Put,
+    Received,
+    RecordKey,
+    RowId,
+    Scalar,
+    SourceQuery,
+    SourceRow,
+)
 
 
 class Clock(Protocol):
@@ -83,25 +91,6 @@ class Destination(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A stored document: its name within a partition, its properties, its version (etag)."""
-
-    partition: str
-    name: str
-    body: Mapping[str, Scalar]
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    """A conditional write: `version` None means that no such document may exist yet."""
-
-    name: str
-    body: Mapping[str, Scalar]
-    version: str | None
-
-
 class Documents(Protocol):
     """One Azure table: named documents in partitions, with optimistic concurrency.
 
@@ -152,16 +141,6 @@ class Documents(Protocol):
             equals: At most ten properties that must have these values.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A message held by this process until its hold runs out."""
-
-    text: str
-    message_id: str
-    receipt: str
-    dequeue_count: int
 
 
 class Queue(Protocol):
