@@ -1,0 +1,143 @@
+"""The shared limiter of F&O: how many requests all instances together have under way.
+
+The limit is a document; a request under way is a slot document held by lease. The limit grows by
+one while things go well and halves on a 429 (additive increase, multiplicative decrease). Slots
+are kept for a moment between requests, so that a busy process does not ask storage each time.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from p2c.errors import UnavailableError
+from p2c.sync.ports import Clock, Documents
+
+FIRST_LIMIT = 8
+HIGHEST_LIMIT = 32
+SLOT_SECONDS = 180.0
+"""A slot outlives the longest request (120 s) of a worker that was killed."""
+KEEP_SECONDS = 60.0
+"""A slot may be used again within the process this long after it was taken."""
+ADAPT_SECONDS = 10.0
+WAIT_SECONDS = 0.25
+PATIENCE_SECONDS = 20.0
+_PARTITION = "limiter"
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    name: str
+    version: str
+    usable_until: float
+
+
+class Limiter:
+    """Slots for requests to F&O, shared by all instances through storage."""
+
+    def __init__(self, documents: Documents, clock: Clock, owner: str) -> None:
+        self._documents = documents
+        self._clock = clock
+        self._owner = owner
+        self._idle: list[_Slot] = []
+        self._lock = threading.Lock()
+        self._adapted_at = clock.monotonic()
+
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold one slot for a request.
+
+        Raises:
+            UnavailableError: None became free within `PATIENCE_SECONDS`; code ``no-slot``.
+        """
+        slot = self._take_idle() or self._acquire()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._idle.append(slot)
+
+    def succeeded(self) -> None:
+        """Let the limit grow, at most by one in `ADAPT_SECONDS` for each process."""
+        now = self._clock.monotonic()
+        if now - self._adapted_at >= ADAPT_SECONDS:
+            self._adapted_at = now
+            self._change(lambda limit: min(HIGHEST_LIMIT, limit + 1))
+
+    def throttled(self) -> None:
+        """Halve the limit, at most once in `ADAPT_SECONDS` for all instances."""
+        self._adapted_at = self._clock.monotonic()
+        self._change(lambda limit: max(1, limit // 2), once=True)
+
+    def release_all(self) -> None:
+        """Give back the slots this process keeps."""
+        with self._lock:
+            slots, self._idle = self._idle, []
+        for slot in slots:
+            self._documents.put(_PARTITION, slot.name, {"owner": ""}, slot.version)
+
+    def _take_idle(self) -> _Slot | None:
+        with self._lock:
+            now = self._clock.monotonic()
+            usable = [slot for slot in self._idle if slot.usable_until > now]
+            self._idle = usable
+            return self._idle.pop() if self._idle else None
+
+    def _acquire(self) -> _Slot:
+        give_up = self._clock.monotonic() + PATIENCE_SECONDS
+        while True:
+            slot = self._try_acquire()
+            if slot:
+                return slot
+            if self._clock.monotonic() >= give_up:
+                raise UnavailableError(
+                    "All slots for requests to F&O are taken; the rows are put back.",
+                    service="fno",
+                    code="no-slot",
+                )
+            self._clock.sleep(WAIT_SECONDS)
+            idle = self._take_idle()
+            if idle:
+                return idle
+
+    def _try_acquire(self) -> _Slot | None:
+        documents = {found.name: found for found in self._documents.scan(_PARTITION)}
+        limit = FIRST_LIMIT
+        if "limit" in documents:
+            limit = int(documents["limit"].body["limit"])
+        now = self._clock.now()
+        for number in range(limit):
+            name = f"slot-{number:02}"
+            known = documents.get(name)
+            if known and known.body.get("owner") and _time(known.body["until"]) > now:
+                continue
+            body = {
+                "owner": self._owner,
+                "until": (now + timedelta(seconds=SLOT_SECONDS)).isoformat(),
+            }
+            usable_until = self._clock.monotonic() + KEEP_SECONDS
+            version = self._documents.put(_PARTITION, name, body, known.version if known else None)
+            if version:
+                return _Slot(name, version, usable_until)
+        return None
+
+    def _change(self, step: Callable[[int], int], *, once: bool = False) -> None:
+        document = self._documents.get(_PARTITION, "limit")
+        limit = int(document.body["limit"]) if document else FIRST_LIMIT
+        now = self._clock.now()
+        if once and document and "halved_at" in document.body:
+            halved_at = _time(document.body["halved_at"])
+            if now - halved_at < timedelta(seconds=ADAPT_SECONDS):
+                return
+        changed = step(limit)
+        if changed == limit and not once:
+            return
+        body: dict[str, str | int | float | bool] = {"limit": changed}
+        if once:
+            body["halved_at"] = now.isoformat()
+        self._documents.put(_PARTITION, "limit", body, document.version if document else None)
+
+
+def _time(value: object) -> datetime:
+    return datetime.fromisoformat(str(value)).astimezone(UTC)

@@ -1,0 +1,89 @@
+"""What travels on a template's queue: names of rows and requests to enumerate, never data of rows.
+
+The Functions host copies every top-level property of a JSON message into the trigger's metadata and
+lets it overwrite ``id``, ``dequeueCount``, ``expirationTime``, ``insertionTime``,
+``nextVisibleTime`` and ``popReceipt``; no message here has a property of those names.
+"""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from p2c.errors import MessageError
+from p2c.model import RowId
+
+GUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+ROWS_PER_MESSAGE = 96
+"""Rows of one ledger partition that share a message: as many as one ledger transaction takes."""
+
+Guid = Annotated[str, StringConstraints(pattern=GUID)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    template: Name
+    execution: Name
+
+
+class RowsMessage(_Message):
+    """Rows of one task to bring up to date.
+
+    Attributes:
+        rows: Primary keys in lower case, all of one ledger partition.
+        verify: The rows may be unsettled; the message comes again until they are settled.
+        force: Compare with what F&O holds now instead of what was last written.
+        generation: The full read that named the rows, 0 outside full reads.
+        attempt: Clashes these rows have had in a row.
+        rounds: How often the message has been through the poison queue.
+    """
+
+    kind: Literal["rows"] = "rows"
+    task: Name
+    rows: tuple[Guid, ...] = Field(min_length=1, max_length=ROWS_PER_MESSAGE)
+    verify: bool = False
+    force: bool = False
+    generation: int = Field(default=0, ge=0)
+    attempt: int = Field(default=0, ge=0)
+    rounds: int = Field(default=0, ge=0)
+
+
+class EnumerateMessage(_Message):
+    """A request to enumerate: some rows, or all of a template's."""
+
+    kind: Literal["enumerate"] = "enumerate"
+    rows: tuple[Guid, ...] = Field(default=(), max_length=1000)
+    everything: bool = False
+    force: bool = False
+    rounds: int = Field(default=0, ge=0)
+
+
+Message = RowsMessage | EnumerateMessage
+_ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
+
+
+def read_message(text: str) -> Message:
+    """Read a queue message.
+
+    Raises:
+        MessageError: It is not one of ours. The text names the place but quotes no value, for a
+            foreign message may hold anything.
+    """
+    try:
+        return _ADAPTER.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the message"
+        raise MessageError(
+            f"A queue message of {len(text)} characters cannot be read: at {place}: "
+            f"{first['msg']}. Expected a JSON object of kind 'rows' or 'enumerate' as p2c writes "
+            "it. Remove the sender, or start a resync instead of writing to the queue."
+        ) from None
+
+
+def row_id(text: str) -> RowId | None:
+    """Return a row id in p2c's form, or None when the text is no GUID."""
+    found = text.strip().strip("{}").lower()
+    return found if re.match(GUID, found) else None
