@@ -75,8 +75,8 @@ def _code(error: AzureError) -> str:
 
 
 def _request_id(error: AzureError) -> str:
-    response = error.response if isinstance(error, HttpResponseError) else None
-    return str(response.headers.get("x-ms-request-id", "")) if response is not None else ""
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    return str(headers.get("x-ms-request-id", ""))
 
 
 def _words(error: AzureError) -> str:
