@@ -1,5 +1,6 @@
 """Turns what the Azure SDK raises into p2c's errors."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,7 +8,8 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 
 from p2c.errors import ServiceError, ServiceRefusedError, UnavailableError, cut
 
-_TEMPORARY = frozenset({408, 429})
+_PASSING_STATUSES = frozenset({408, 429})
+_PASSING_CODES = frozenset({"TableBeingDeleted", "QueueBeingDeleted"})
 
 
 @contextmanager
@@ -29,9 +31,21 @@ def storage_errors(action: str) -> Iterator[None]:
 
 
 def service_code(error: HttpResponseError) -> str:
-    """Return the service's own code of an error, such as ``QueueNotFound``, or ""."""
+    """Return the service's own code of an error, such as ``QueueNotFound``, or "".
+
+    The SDK reads it from some answers and leaves others as they came.
+    """
     code = getattr(error, "error_code", None)
-    return str(getattr(code, "value", code) or "")
+    response = error.response
+    if code or response is None:
+        return str(getattr(code, "value", code) or "")
+    header = getattr(response, "headers", {}).get("x-ms-error-code")
+    if header:
+        return str(header)
+    try:
+        return str(json.loads(response.text())["odata.error"]["code"])
+    except (ValueError, LookupError, TypeError, AzureError):
+        return ""
 
 
 def _translate(error: AzureError, action: str) -> ServiceError:
@@ -46,7 +60,8 @@ def _translate(error: AzureError, action: str) -> ServiceError:
             request_id=_request_id(error),
         )
     status = _status(error)
-    if status is None or status in _TEMPORARY or status >= 500:
+    passing = status in _PASSING_STATUSES or _code(error) in _PASSING_CODES
+    if status is None or status >= 500 or passing:
         return UnavailableError(
             f"Azure Storage did not answer as it should when {action}: {_words(error)} p2c tries "
             "again later. If it lasts, see whether the storage account of AzureWebJobsStorage "

@@ -9,7 +9,6 @@ from azure.core import MatchConditions
 from azure.core.exceptions import (
     HttpResponseError,
     ResourceExistsError,
-    ResourceModifiedError,
     ResourceNotFoundError,
 )
 from azure.data.tables import (
@@ -36,6 +35,17 @@ _Operation = (
 # A repeated conditional write meets its own first try and looks like a conflict. So once one was
 # sent it is not repeated: the caller learns that its fate is unknown.
 _SEND_ONCE = {"retry_read": 0, "retry_status": 0}
+
+_CONFLICTS = frozenset(
+    {
+        "EntityAlreadyExists",
+        "UpdateConditionNotSatisfied",
+        "ConditionNotMet",
+        "ResourceNotFound",
+        "EntityNotFound",
+    }
+)
+"""Codes that say that a write's condition does not hold; an update may find nothing at all."""
 
 _FAILED_INDEX = re.compile(r"\s*(\d+):")
 _INT32 = range(-(2**31), 2**31)
@@ -123,10 +133,8 @@ class AzureDocuments:
                     match_condition=MatchConditions.IfNotModified,
                     **_SEND_ONCE,
                 )
-        except (ResourceExistsError, ResourceModifiedError):
-            return None
-        except ResourceNotFoundError as error:
-            if service_code(error) == "TableNotFound":
+        except HttpResponseError as error:
+            if service_code(error) not in _CONFLICTS:
                 raise
             return None
         return str(done["etag"])
@@ -137,7 +145,7 @@ class AzureDocuments:
         try:
             return self._client.submit_transaction(operations, **_SEND_ONCE)
         except TableTransactionError as error:
-            if service_code(error) == "TableNotFound" or error.status_code not in (404, 409, 412):
+            if service_code(error) not in _CONFLICTS:
                 raise
             return error
 
