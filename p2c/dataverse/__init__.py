@@ -1,1 +1,8 @@
-"""To be described by its first module."""
+"""Dataverse's manners: change tracking, lookups, `$batch`, and what its errors mean.
+
+`DataverseClient` is what the rest uses. Requests are sent by `p2c.odata.transport`.
+"""
+
+from p2c.dataverse.client import DataverseClient, TableDefinition
+
+__all__ = ["DataverseClient", "TableDefinition"]

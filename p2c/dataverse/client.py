@@ -1,0 +1,261 @@
+"""Client of the Dataverse Web API: changes, rows by id, batches, table definitions.
+
+What its errors mean is `p2c.dataverse.faults`; JSON is read by `p2c.dataverse.wire`.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from p2c.dataverse import wire
+from p2c.dataverse.faults import SERVICE, error_of_read
+from p2c.errors import AnswerUnknownError, ServiceRefusedError, UnavailableError
+from p2c.model import ChangePage, RowId, SourceQuery, SourceRow
+from p2c.odata import exact_json, urls
+from p2c.odata.answer import Answer, describe, json_object
+from p2c.odata.batch import BatchRequest, content_type, read_batch, write_batch
+from p2c.odata.multipart import MultipartError
+from p2c.odata.refusals import refusal, unreadable
+from p2c.odata.transport import Transport
+
+SERVICE_PATH = "/api/data/v9.2/"
+
+LARGEST_PAGE = 5_000
+"""Rows a page at most, which is also Dataverse's default."""
+
+LARGEST_BATCH = 1_000
+"""Requests a batch at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableDefinition:
+    """What a table's metadata says of it."""
+
+    logical_name: str
+    entity_set: str
+    primary_key: str
+    is_change_tracking_enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DataverseOperation:
+    """One request of a batch.
+
+    Attributes:
+        path: Relative to the service root, as `p2c.odata.urls.keyed` builds it.
+        body: JSON of a write; None for a GET.
+        headers: Such as ``If-Match`` or ``Prefer: return=representation``.
+    """
+
+    method: str
+    path: str
+    body: Mapping[str, object] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class DataverseClient:
+    """Dataverse as p2c reads it; satisfies `p2c.sync.ports.Source`. Safe between threads.
+
+    Args:
+        page_size: Rows a page of changes, at most `LARGEST_PAGE`.
+    """
+
+    def __init__(self, transport: Transport, *, page_size: int = LARGEST_PAGE) -> None:
+        self._transport = transport
+        self._root = transport.root + SERVICE_PATH
+        self._page_size = min(page_size, LARGEST_PAGE)
+
+    def changes(self, query: SourceQuery, link: str | None, *, tracked: bool) -> ChangePage:
+        """Read one page of ids; see `p2c.sync.ports.Source`.
+
+        Only the primary key is selected: messages name rows, and what is written is read later.
+        """
+        doing = f"reading changes of {query.entity_set}"
+        if link is None:
+            path = urls.name(query.entity_set)
+            url = self._root + urls.with_options(path, [("$select", urls.name(query.primary_key))])
+        else:
+            self._transport.check_link(self._root, link)
+            url = link
+        # The preferences go with every page: without them Dataverse falls back to its own.
+        preferences = [f"odata.maxpagesize={self._page_size}"]
+        if tracked:
+            preferences.insert(0, "odata.track-changes")
+        answer = self._transport.read(url, {"Prefer": ",".join(preferences)})
+        body = self._body(answer, doing, from_link=link is not None)
+        try:
+            page = wire.change_page(body, query.primary_key)
+        except wire.WireError as error:
+            raise unreadable(SERVICE, answer, doing, str(error)) from error
+        self._check_links(page, answer, doing, tracked=tracked)
+        return page
+
+    def read(self, query: SourceQuery, row_ids: Sequence[RowId]) -> dict[RowId, SourceRow]:
+        """Read rows by id with their lookups; a row that is gone has no entry.
+
+        One request as long as its URL stays within `urls.MAX_URL_LENGTH`.
+
+        Raises:
+            ValueError: An id is no GUID.
+        """
+        wanted = list(dict.fromkeys(urls.guid(row_id) for row_id in row_ids))
+        found: dict[RowId, SourceRow] = {}
+        for url in self._row_urls(query, wanted):
+            for row in self._rows(query, url):
+                found[row.row_id] = row
+        return {row_id: found[row_id] for row_id in wanted if row_id in found}
+
+    def batch(
+        self, operations: Sequence[DataverseOperation], *, send_before: float | None = None
+    ) -> list[Answer | None]:
+        """Send operations in one `$batch`, each write its own change set.
+
+        Returns:
+            The answer to each operation, in order, whatever its status; None when it is missing
+            or unreadable, so that nothing is known of it.
+
+        Raises:
+            ServiceRefusedError: The batch as a whole is refused; nothing was carried out.
+            ThrottledError, UnavailableError: Nothing was carried out.
+            AnswerUnknownError: There were writes, and any of them may have been carried out.
+        """
+        if not operations:
+            return []
+        if len(operations) > LARGEST_BATCH:
+            raise ValueError(f"{len(operations)} operations, Dataverse takes {LARGEST_BATCH}")
+        boundary = f"batch_{uuid.uuid4()}"
+        body = write_batch([self._batch_request(operation) for operation in operations], boundary)
+        # Without the preference the first failure would end the batch.
+        headers = {"Content-Type": content_type(boundary), "Prefer": "odata.continue-on-error"}
+        url = f"{self._root}$batch"
+        if all(operation.method == "GET" for operation in operations):
+            answer = self._transport.read(url, headers, batch=body, operations=len(operations))
+            lost: type[AnswerUnknownError | UnavailableError] = UnavailableError
+        else:
+            answer = self._transport.write(
+                "POST",
+                url,
+                headers,
+                body,
+                operations=len(operations),
+                send_before=send_before,
+            )
+            lost = AnswerUnknownError
+        return _batch_answers(answer, len(operations), lost)
+
+    def table_definition(self, logical_name: str) -> TableDefinition:
+        """Read what the metadata says of a table.
+
+        Raises:
+            ServiceRefusedError: There is no such table (``table-unknown``), among others.
+        """
+        doing = f"reading the definition of table {logical_name}"
+        path = f"EntityDefinitions(LogicalName={urls.text_literal(urls.name(logical_name))})"
+        select = "LogicalName,EntitySetName,PrimaryIdAttribute,ChangeTrackingEnabled"
+        answer = self._transport.read(
+            self._root + urls.with_options(path, [("$select", select)]), {}
+        )
+        if answer.status == 404:
+            raise refusal(
+                SERVICE,
+                answer,
+                doing,
+                code="table-unknown",
+                advice="Install the solution that brings this table, or correct the template.",
+            )
+        body = self._body(answer, doing, from_link=False)
+        try:
+            return TableDefinition(
+                logical_name=str(body["LogicalName"]),
+                entity_set=str(body["EntitySetName"]),
+                primary_key=str(body["PrimaryIdAttribute"]),
+                is_change_tracking_enabled=body["ChangeTrackingEnabled"] is True,
+            )
+        except KeyError as error:
+            raise unreadable(SERVICE, answer, doing, f"the property {error.args[0]}") from error
+
+    def _row_urls(self, query: SourceQuery, row_ids: Sequence[RowId]) -> list[str]:
+        if not row_ids:
+            return []
+        path = self._root + urls.name(query.entity_set)
+        options = wire.read_options(query)
+
+        def url(wanted: Sequence[RowId]) -> str:
+            row_filter = wire.rows_filter(query.primary_key, wanted)
+            return urls.with_options(path, [*options, ("$filter", row_filter)])
+
+        single = len(url(row_ids[:1]))
+        each = len(url([*row_ids[:1], row_ids[0]])) - single
+        size = max(1, 1 + (urls.MAX_URL_LENGTH - single) // each)
+        return [url(row_ids[start : start + size]) for start in range(0, len(row_ids), size)]
+
+    def _rows(self, query: SourceQuery, url: str) -> list[SourceRow]:
+        doing = f"reading rows of {query.entity_set}"
+        rows: list[SourceRow] = []
+        following: str | None = url
+        while following is not None:
+            answer = self._transport.read(following, {})
+            body = self._body(answer, doing, from_link=False)
+            try:
+                rows += wire.source_rows(body, query)
+            except wire.WireError as error:
+                raise unreadable(SERVICE, answer, doing, str(error)) from error
+            following = wire.link(body, "@odata.nextLink")
+            if following is not None:
+                self._transport.check_link(self._root, following)
+        return rows
+
+    def _body(self, answer: Answer, doing: str, *, from_link: bool) -> dict[str, Any]:
+        if not answer.is_success:
+            raise error_of_read(answer, doing, self._transport.clock.now(), from_link=from_link)
+        body = json_object(answer.body)
+        if body is None:
+            raise unreadable(SERVICE, answer, doing, "a JSON object")
+        return body
+
+    def _check_links(self, page: ChangePage, answer: Answer, doing: str, *, tracked: bool) -> None:
+        for link in (page.next_link, page.delta_link):
+            if link is not None:
+                self._transport.check_link(self._root, link)
+        if tracked and page.next_link is None and page.delta_link is None:
+            raise ServiceRefusedError(
+                f"dataverse ended {doing} with neither a next link nor a delta link, expected one "
+                "of them. Changes could be missed from here on, so the previous delta link stays "
+                "in use. Try again, and with the request id turn to the service's support.",
+                service=SERVICE,
+                status=answer.status,
+                request_id=answer.request_id,
+                code="delta-link-missing",
+            )
+
+    def _batch_request(self, operation: DataverseOperation) -> BatchRequest:
+        headers = {"Accept": "application/json", **operation.headers}
+        if operation.body is None:
+            return BatchRequest(operation.method, self._root + operation.path, headers)
+        headers["Content-Type"] = "application/json; type=entry"
+        body = exact_json.dumps(operation.body).encode("ascii")
+        return BatchRequest(operation.method, self._root + operation.path, headers, body)
+
+
+def _batch_answers(
+    answer: Answer, count: int, lost: type[AnswerUnknownError | UnavailableError]
+) -> list[Answer | None]:
+    kind = answer.headers.get("content-type", "")
+    if not kind.lower().startswith("multipart/") and 400 <= answer.status < 500:
+        raise refusal(
+            SERVICE,
+            answer,
+            "a batch",
+            code="batch-refused",
+            advice="Nothing of it was carried out; this is a fault of p2c, please report it.",
+        )
+    try:
+        return read_batch(kind, answer.body, count)
+    except MultipartError as error:
+        raise lost(
+            f"dataverse answered {answer.status} to a batch, but {error}: {describe(answer)}.",
+            service=SERVICE,
+            status=answer.status,
+            request_id=answer.request_id,
+        ) from error
