@@ -32,6 +32,8 @@ class Held:
         claimed_at: Wall clock when the claims were made; requests take effect at the latest
             `settle_seconds` after it.
         send_before: Monotonic time after which nothing may be sent for these rows.
+        taken_over: Rows whose last worker did not give them free.
+        lost: Rows that another worker has taken over meanwhile.
     """
 
     ledger: Ledger
@@ -41,6 +43,7 @@ class Held:
     send_before: float
     lease_until: float
     entries: dict[RowId, Entry]
+    taken_over: frozenset[RowId] = frozenset()
     lost: set[RowId] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 

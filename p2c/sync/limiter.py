@@ -1,15 +1,18 @@
 """The shared limiter of F&O: how many requests all instances together have under way.
 
 The limit is a document; a request under way is a slot document held by lease. The limit grows by
-one while things go well and halves on a 429 (additive increase, multiplicative decrease). Slots
-are kept for a moment between requests, so that a busy process does not ask storage each time.
+one while things go well and halves on a 429 (additive increase, multiplicative decrease). A slot
+goes from thread to thread while threads of this process wait for one, so that a busy process
+seldom asks storage; otherwise it is given back at once, for the other instances.
 """
 
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from p2c.errors import UnavailableError
 from p2c.sync.ports import Clock, Documents
@@ -21,7 +24,7 @@ SLOT_SECONDS = 180.0
 KEEP_SECONDS = 60.0
 """A slot may be used again within the process this long after it was taken."""
 ADAPT_SECONDS = 10.0
-WAIT_SECONDS = 0.25
+WAIT_SECONDS = 0.05
 PATIENCE_SECONDS = 20.0
 _PARTITION = "limiter"
 
@@ -33,6 +36,22 @@ class _Slot:
     usable_until: float
 
 
+class Slots(Protocol):
+    """What the writer asks for leave to send to F&O."""
+
+    def slot(self) -> AbstractContextManager[None]:
+        """Hold one slot while requests are sent."""
+        ...
+
+    def succeeded(self) -> None:
+        """F&O answered a batch."""
+        ...
+
+    def throttled(self) -> None:
+        """F&O answered 429."""
+        ...
+
+
 class Limiter:
     """Slots for requests to F&O, shared by all instances through storage."""
 
@@ -41,7 +60,9 @@ class Limiter:
         self._clock = clock
         self._owner = owner
         self._idle: list[_Slot] = []
+        self._waiting = 0
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._adapted_at = clock.monotonic()
 
     @contextlib.contextmanager
@@ -55,8 +76,7 @@ class Limiter:
         try:
             yield
         finally:
-            with self._lock:
-                self._idle.append(slot)
+            self._give_back(slot)
 
     def succeeded(self) -> None:
         """Let the limit grow, at most by one in `ADAPT_SECONDS` for each process."""
@@ -70,36 +90,54 @@ class Limiter:
         self._adapted_at = self._clock.monotonic()
         self._change(lambda limit: max(1, limit // 2), once=True)
 
-    def release_all(self) -> None:
-        """Give back the slots this process keeps."""
+    def _give_back(self, slot: _Slot) -> None:
         with self._lock:
-            slots, self._idle = self._idle, []
-        for slot in slots:
+            if self._waiting and slot.usable_until > self._clock.monotonic():
+                self._idle.append(slot)
+                return
+        self._free(slot)
+
+    def _stop_waiting(self) -> None:
+        with self._lock:
+            self._waiting -= 1
+            left = []
+            if not self._waiting:
+                left, self._idle = self._idle, []
+        for slot in left:
+            self._free(slot)
+
+    def _free(self, slot: _Slot) -> None:
+        # Storage that does not answer frees the slot when its lease runs out.
+        with contextlib.suppress(UnavailableError):
             self._documents.put(_PARTITION, slot.name, {"owner": ""}, slot.version)
 
     def _take_idle(self) -> _Slot | None:
         with self._lock:
-            now = self._clock.monotonic()
-            usable = [slot for slot in self._idle if slot.usable_until > now]
-            self._idle = usable
             return self._idle.pop() if self._idle else None
 
     def _acquire(self) -> _Slot:
+        """Wait for a slot: one thread asks storage, the others for what comes free here."""
         give_up = self._clock.monotonic() + PATIENCE_SECONDS
-        while True:
-            slot = self._try_acquire()
-            if slot:
-                return slot
-            if self._clock.monotonic() >= give_up:
-                raise UnavailableError(
-                    "All slots for requests to F&O are taken; the rows are put back.",
-                    service="fno",
-                    code="no-slot",
-                )
-            self._clock.sleep(WAIT_SECONDS)
-            idle = self._take_idle()
-            if idle:
-                return idle
+        with self._lock:
+            self._waiting += 1
+        try:
+            while self._clock.monotonic() < give_up:
+                slot = self._take_idle()
+                if not slot and self._asking.acquire(blocking=False):
+                    try:
+                        slot = self._try_acquire()
+                    finally:
+                        self._asking.release()
+                if slot:
+                    return slot
+                self._clock.sleep(WAIT_SECONDS)
+        finally:
+            self._stop_waiting()
+        raise UnavailableError(
+            "All slots for requests to F&O are taken; the rows are put back.",
+            service="fno",
+            code="no-slot",
+        )
 
     def _try_acquire(self) -> _Slot | None:
         documents = {found.name: found for found in self._documents.scan(_PARTITION)}

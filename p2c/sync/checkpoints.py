@@ -1,0 +1,126 @@
+"""How far each task has read: its delta link, or how far a full read has come.
+
+A checkpoint is saved on condition that nobody else saved it meanwhile, so that of two who follow
+the same link only one moves it on; the other's messages are doubles, which do no harm.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from p2c.mapping.task import TaskMapping
+from p2c.sync.ports import Documents, Scalar
+
+_PARTITION = "checkpoint"
+LINK_PART = 30_000
+"""Characters of a link in one property: Azure Tables hold 32,768 in a string."""
+
+
+@dataclass(frozen=True, slots=True)
+class FullRead:
+    """A full read under way.
+
+    Attributes:
+        execution: The execution it belongs to.
+        generation: Number of the full read; rows it names carry it.
+        phase: ``token`` while a first pass fetches the delta link that covers all that changes
+            from now on, ``rows`` while the second pass names every row.
+        link: Next page; None for the first.
+        delta_link: From the first pass.
+        read: Rows named so far.
+        force: Rows are compared with what F&O holds.
+    """
+
+    execution: str
+    generation: int
+    phase: Literal["token", "rows"]
+    link: str | None = None
+    delta_link: str = ""
+    read: int = 0
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where a task's reading stands.
+
+    Attributes:
+        version: The stored document's version, None when there is none yet.
+        delta_link: Yields what changed since the last poll; "" before the first full read ended.
+        select_fingerprint: Of the columns the delta link was made for.
+        mapping_fingerprint: Of the mapping with which all rows were last enumerated.
+        generation: Number of the last full read begun.
+        polled_at: When a poll last succeeded.
+    """
+
+    version: str | None = None
+    delta_link: str = ""
+    select_fingerprint: str = ""
+    mapping_fingerprint: str = ""
+    generation: int = 0
+    full_read: FullRead | None = None
+    polled_at: datetime | None = None
+
+
+class Checkpoints:
+    """The checkpoints of all tasks."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+
+    def read(self, task: TaskMapping) -> Checkpoint:
+        """Read a task's checkpoint."""
+        document = self._documents.get(_PARTITION, _name(task))
+        if document is None:
+            return Checkpoint()
+        body = document.body
+        full = json.loads(_joined(body, "full_read") or "null")
+        return Checkpoint(
+            version=document.version,
+            delta_link=_joined(body, "delta_link"),
+            select_fingerprint=str(body.get("select_fingerprint", "")),
+            mapping_fingerprint=str(body.get("mapping_fingerprint", "")),
+            generation=int(body.get("generation", 0)),
+            full_read=FullRead(**full) if full else None,
+            polled_at=_time(body.get("polled_at")),
+        )
+
+    def save(self, task: TaskMapping, checkpoint: Checkpoint) -> str | None:
+        """Save a checkpoint; return its new version, None when somebody else saved one."""
+        full = checkpoint.full_read
+        body: dict[str, Scalar] = {
+            "select_fingerprint": checkpoint.select_fingerprint,
+            "mapping_fingerprint": checkpoint.mapping_fingerprint,
+            "generation": checkpoint.generation,
+            **_parts("delta_link", checkpoint.delta_link),
+        }
+        if full:
+            stored = {name: getattr(full, name) for name in FullRead.__slots__}
+            body.update(_parts("full_read", json.dumps(stored)))
+        if checkpoint.polled_at:
+            body["polled_at"] = checkpoint.polled_at.isoformat()
+        return self._documents.put(_PARTITION, _name(task), body, checkpoint.version)
+
+
+def _name(task: TaskMapping) -> str:
+    return f"{task.template}|{task.task}"
+
+
+def _parts(name: str, text: str) -> dict[str, Scalar]:
+    return {
+        f"{name}_{number}": text[start : start + LINK_PART]
+        for number, start in enumerate(range(0, len(text), LINK_PART))
+    }
+
+
+def _joined(body: Mapping[str, Scalar], name: str) -> str:
+    parts: list[str] = []
+    while f"{name}_{len(parts)}" in body:
+        parts.append(str(body[f"{name}_{len(parts)}"]))
+    return "".join(parts)
+
+
+def _time(value: object) -> datetime | None:
+    return datetime.fromisoformat(str(value)).astimezone(UTC) if value else None

@@ -1,0 +1,284 @@
+"""Puts the names of changed rows on a template's queue. The timer function's use case.
+
+A link is saved only when all it yielded is on the queue, so a crash repeats a page and loses none.
+A full read takes two passes: the first only fetches a delta link, the second names every row.
+What changes during the second pass is in that link's answer; what changed during the first is read
+by the second. (Whether one pass alone covers changes to its own early pages is not documented.)
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from p2c.errors import DeltaLinkExpiredError, P2cError, RetryLaterError, ServiceRefusedError
+from p2c.mapping.task import TaskMapping
+from p2c.model import RowId
+from p2c.sync.backoff import Backoff
+from p2c.sync.checkpoints import Checkpoint, Checkpoints, FullRead
+from p2c.sync.executions import Executions
+from p2c.sync.ledger import bucket_of
+from p2c.sync.messages import ROWS_PER_MESSAGE, EnumerateMessage, RowsMessage
+from p2c.sync.runtime import Runtime
+
+Progress = Callable[[TaskMapping, int], None]
+"""Told the task and how many rows have been named so far."""
+
+
+@dataclass
+class Enumerated:
+    """What an enumeration came to.
+
+    Attributes:
+        read: Task to rows named.
+        unfinished: Tasks whose full read goes on another time.
+        stopped: Error that ended it early, by task.
+    """
+
+    read: dict[str, int] = field(default_factory=dict)
+    unfinished: list[str] = field(default_factory=list)
+    stopped: dict[str, P2cError] = field(default_factory=dict)
+
+
+class EnumerateChanges:
+    """Enumerates the tasks of a template."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._checkpoints = Checkpoints(runtime.stores.state)
+        self._executions = Executions(runtime)
+        self._backoff = Backoff(runtime.stores.state, runtime.clock, "dataverse")
+
+    def enumerate_template(
+        self,
+        template: str,
+        execution: str,
+        *,
+        trigger: str,
+        all_data: bool = False,
+        force: bool = False,
+        until: float | None = None,
+        progress: Progress | None = None,
+    ) -> Enumerated:
+        """Queue what changed since the last time, or every row, of each task in order.
+
+        Args:
+            until: Monotonic time at which a long full read is left for the next time.
+            progress: Told the task and the rows named after each page.
+        """
+        result = Enumerated()
+        work = _Work(execution, trigger, force, until, progress or (lambda _task, _read: None))
+        if all_data:
+            self._executions.start(execution, trigger, [template])
+        for task in self._runtime.template(template).tasks:
+            try:
+                finished = self._enumerate_task(task, work, all_data=all_data)
+            except (RetryLaterError, ServiceRefusedError) as error:
+                result.stopped[task.task] = error
+                self._note_stop(execution, trigger, task, error)
+                break
+            result.read[task.task] = work.read
+            if not finished:
+                result.unfinished.append(task.task)
+        if not result.stopped and not result.unfinished:
+            self._executions.update(execution, enumerated=True)
+        return result
+
+    def enumerate_rows(
+        self, template: str, rows: Sequence[RowId], execution: str, *, trigger: str, force: bool
+    ) -> Enumerated:
+        """Queue chosen rows for every task of a template."""
+        result = Enumerated()
+        self._executions.start(execution, trigger, [template])
+        for task in self._runtime.template(template).tasks:
+            self._queue(task, tuple(dict.fromkeys(rows)), execution, force=force, generation=0)
+            result.read[task.task] = len(set(rows))
+        self._executions.update(execution, read={template: result.read}, enumerated=True)
+        return result
+
+    def request(self, message: EnumerateMessage, *, trigger: str) -> None:
+        """Record an execution and queue the request to enumerate for it."""
+        self._executions.start(message.execution, trigger, [message.template])
+        self._runtime.queue_of(message.template).send(message.model_dump_json())
+
+    def _enumerate_task(self, task: TaskMapping, work: "_Work", *, all_data: bool) -> bool:
+        """Enumerate one task; False when a full read is left unfinished."""
+        work.read = 0
+        checkpoint = self._checkpoints.read(task)
+        if _needs_full_read(task, checkpoint, work.execution, all_data=all_data):
+            checkpoint = self._begin_full_read(checkpoint, work)
+        if not checkpoint.full_read:
+            try:
+                return self._follow(task, checkpoint, work)
+            except DeltaLinkExpiredError:
+                checkpoint = self._begin_full_read(replace(checkpoint, delta_link=""), work)
+        return self._read_everything(task, checkpoint, work)
+
+    def _begin_full_read(self, checkpoint: Checkpoint, work: "_Work") -> Checkpoint:
+        generation = checkpoint.generation + 1
+        full = FullRead(work.execution, generation, "token", force=work.force)
+        return replace(checkpoint, generation=generation, full_read=full)
+
+    def _follow(self, task: TaskMapping, checkpoint: Checkpoint, work: "_Work") -> bool:
+        """Queue what a delta link yields, page by page, and save the next delta link last."""
+        link: str | None = checkpoint.delta_link
+        while link:
+            page = self._runtime.source.changes(task.query, link, tracked=True)
+            rows = (*page.changed, *page.deleted)
+            self._name_rows(task, rows, work, work.execution, force=work.force, generation=0)
+            link = page.next_link
+            if page.delta_link:
+                saved = replace(
+                    checkpoint, delta_link=page.delta_link, polled_at=self._runtime.clock.now()
+                )
+                self._checkpoints.save(task, saved)
+        self._backoff.answered()
+        return True
+
+    def _read_everything(self, task: TaskMapping, checkpoint: Checkpoint, work: "_Work") -> bool:
+        """Go on with a full read; restart it when its links have expired."""
+        try:
+            return self._continue_full_read(task, checkpoint, work)
+        except DeltaLinkExpiredError:
+            known = self._checkpoints.read(task)
+            begun = self._begin_full_read(replace(checkpoint, version=known.version), work)
+            return self._continue_full_read(task, begun, work)
+
+    def _continue_full_read(self, task: TaskMapping, checkpoint: Checkpoint, work: "_Work") -> bool:
+        full = checkpoint.full_read
+        while full:
+            if work.until is not None and self._runtime.clock.monotonic() >= work.until:
+                return False
+            if full.phase == "token":
+                full = self._token_page(task, full)
+                left: FullRead | None = full
+            else:
+                left = self._rows_page(task, full, work)
+                if left is None:
+                    checkpoint = self._complete(task, checkpoint, full, work)
+                full = left
+            saved = replace(checkpoint, full_read=left)
+            version = self._checkpoints.save(task, saved)
+            if version is None:
+                return True  # Somebody else goes on with this read.
+            checkpoint = replace(saved, version=version)
+        return True
+
+    def _token_page(self, task: TaskMapping, full: FullRead) -> FullRead:
+        page = self._runtime.source.changes(task.query, full.link, tracked=True)
+        if page.next_link:
+            return replace(full, link=page.next_link)
+        return replace(full, phase="rows", link=None, delta_link=page.delta_link or "")
+
+    def _rows_page(self, task: TaskMapping, full: FullRead, work: "_Work") -> FullRead | None:
+        page = self._runtime.source.changes(task.query, full.link, tracked=False)
+        self._name_rows(
+            task,
+            page.changed,
+            work,
+            full.execution,
+            force=full.force,
+            generation=full.generation,
+            read_before=full.read,
+        )
+        if page.next_link is None:
+            return None
+        return replace(full, link=page.next_link, read=full.read + len(page.changed))
+
+    def _complete(
+        self, task: TaskMapping, checkpoint: Checkpoint, full: FullRead, work: "_Work"
+    ) -> Checkpoint:
+        self._backoff.answered()
+        if full.execution != work.execution:
+            self._executions.update(full.execution, enumerated=True)
+        return replace(
+            checkpoint,
+            delta_link=full.delta_link,
+            select_fingerprint=task.select_fingerprint,
+            mapping_fingerprint=task.fingerprint,
+            polled_at=self._runtime.clock.now(),
+        )
+
+    def _name_rows(
+        self,
+        task: TaskMapping,
+        rows: Sequence[RowId],
+        work: "_Work",
+        execution: str,
+        *,
+        force: bool,
+        generation: int,
+        read_before: int | None = None,
+    ) -> None:
+        """Queue a page's rows and note how many have been named."""
+        before = work.read if read_before is None else read_before
+        if rows:
+            if before == 0:
+                self._executions.start(execution, work.trigger, [task.template])
+            work.read = before + len(rows)
+            self._executions.update(execution, read={task.template: {task.task: work.read}})
+            self._queue(task, rows, execution, force=force, generation=generation)
+        work.progress(task, work.read)
+
+    def _queue(
+        self,
+        task: TaskMapping,
+        rows: Sequence[RowId],
+        execution: str,
+        *,
+        force: bool,
+        generation: int,
+    ) -> None:
+        """Cut rows into messages that share a ledger partition and send them."""
+        buckets: dict[str, list[RowId]] = {}
+        for row in rows:
+            buckets.setdefault(bucket_of(row), []).append(row)
+        queue = self._runtime.queue_of(task.template)
+        for bucket in buckets.values():
+            for part in _even_parts(bucket):
+                message = RowsMessage(
+                    template=task.template,
+                    task=task.task,
+                    execution=execution,
+                    rows=part,
+                    force=force,
+                    generation=generation,
+                )
+                queue.send(message.model_dump_json())
+
+    def _note_stop(self, execution: str, trigger: str, task: TaskMapping, error: P2cError) -> None:
+        if isinstance(error, RetryLaterError):
+            if error.service == "dataverse":
+                self._backoff.unavailable(error.retry_after_seconds)
+            return
+        self._executions.start(execution, trigger, [task.template])
+        self._executions.update(execution, error=error.message, error_code=error.code)
+
+
+@dataclass
+class _Work:
+    """What an enumeration carries from page to page."""
+
+    execution: str
+    trigger: str
+    force: bool
+    until: float | None
+    progress: Progress
+    read: int = 0
+
+
+def _needs_full_read(
+    task: TaskMapping, checkpoint: Checkpoint, execution: str, *, all_data: bool
+) -> bool:
+    """Say whether a full read has to begin; one that is under way goes on by itself."""
+    full = checkpoint.full_read
+    if all_data:
+        return full is None or full.execution != execution
+    if full:
+        return False
+    return not checkpoint.delta_link or checkpoint.select_fingerprint != task.select_fingerprint
+
+
+def _even_parts(rows: list[RowId]) -> list[tuple[RowId, ...]]:
+    """Cut rows into as few messages as possible, of about equal size."""
+    count = -(-len(rows) // ROWS_PER_MESSAGE)
+    size = -(-len(rows) // count)
+    return [tuple(rows[start : start + size]) for start in range(0, len(rows), size)]
