@@ -57,7 +57,7 @@ def azurite() -> Iterator[str]:
         AzuriteError: It cannot be installed, or was not ready within `START_SECONDS`.
     """
     node, script = install()
-    process = subprocess.Popen(  # noqa: S603 - both paths are our own
+    process = subprocess.Popen(
         [
             str(node),
             str(script),
@@ -133,9 +133,7 @@ def _install_node() -> Path:
 
 
 def _node_version(node: str) -> tuple[int, ...]:
-    answer = subprocess.run(  # noqa: S603 - found on PATH
-        [node, "--version"], capture_output=True, text=True, check=False
-    )
+    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
     return tuple(int(part) for part in re.findall(r"\d+", answer.stdout)[:2])
 
 
@@ -143,7 +141,7 @@ def _run(command: list[str], folder: Path, first_in_path: Path | None = None) ->
     environment = dict(os.environ)
     if first_in_path is not None:
         environment["PATH"] = f"{first_in_path}{os.pathsep}{environment.get('PATH', '')}"
-    done = subprocess.run(  # noqa: S603 - commands are composed here
+    done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
@@ -227,7 +225,7 @@ def _digest(path: Path) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is a command
+    print(text, file=sys.stderr, flush=True)
 
 
 def main() -> int:
@@ -240,7 +238,7 @@ def main() -> int:
             return 0
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         with azurite() as connection_string:
-            print(connection_string, flush=True)  # noqa: T201 - this is a command
+            print(connection_string, flush=True)
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
     except AzuriteError as error:
