@@ -41,6 +41,10 @@ _OPERATORS: dict[type, tuple[str, Callable[[Any, Any], bool]]] = {
 class FilterError(Exception):
     """The text is no filter that p2c evaluates; the message says why."""
 
+    def __init__(self, message: str, code: str = "filter-invalid") -> None:
+        super().__init__(message)
+        self.code = code
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -127,13 +131,13 @@ def parse_filter(text: str, resolve: Resolve) -> Filter:
     return _build(tree, resolve)
 
 
-def sources_of(part: Filter) -> tuple[Source, ...]:
-    """Return every source a filter reads, from left to right."""
+def comparisons_of(part: Filter) -> tuple[Comparison, ...]:
+    """Return every comparison of a filter, from left to right."""
     if isinstance(part, Comparison):
-        return (part.source,)
+        return (part,)
     if isinstance(part, Negation):
-        return sources_of(part.operand)
-    return sources_of(part.left) + sources_of(part.right)
+        return comparisons_of(part.operand)
+    return comparisons_of(part.left) + comparisons_of(part.right)
 
 
 def _build(node: object, resolve: Resolve) -> Filter:

@@ -1,0 +1,200 @@
+"""Builds a field's mapping from its line in a template, and checks the line by itself.
+
+Checking runs what the line can give through its own transforms: whatever a default or a value
+map yields has to convert to the field's type, before any row is read.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from p2c.mapping.conversion import FieldType
+from p2c.mapping.engine import FieldMapping
+from p2c.mapping.sources import Source
+from p2c.mapping.transforms import (
+    Country,
+    Default,
+    Transform,
+    Truncate,
+    ValueMap,
+    left_side,
+)
+from p2c.mapping.values import Rejection, as_text, is_blank, shown
+from p2c.templates.metadata import ColumnDefinition
+from p2c.templates.model import (
+    CountryTransform,
+    DefaultTransform,
+    FieldSpec,
+    TruncateTransform,
+    ValueMapSpec,
+    ValueMapTransform,
+)
+
+Report = Callable[[str, str], None]
+"""Takes a problem's code and message; the caller knows where the line is."""
+
+NUMBERS = frozenset({"BigInt", "Decimal", "Double", "Integer", "Money"})
+CHOICES = frozenset({"Picklist", "State", "Status"})
+COPIES: Mapping[str, frozenset[str]] = {
+    "Edm.Boolean": frozenset({"Boolean"}),
+    "Edm.DateTimeOffset": frozenset({"DateTime"}),
+    "Edm.Decimal": NUMBERS,
+    "Edm.Double": NUMBERS,
+    "Edm.Int32": NUMBERS | CHOICES,
+    "Edm.Int64": NUMBERS | CHOICES,
+    "enum:NoYes": frozenset({"Boolean"}),
+}
+"""Field type to the column types that may be copied into it; text fields take every column."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A field's line with everything it refers to resolved."""
+
+    field: str
+    spec: FieldSpec
+    source: Source | None
+    columns: tuple[ColumnDefinition, ...]
+    field_type: FieldType
+    value_maps: Mapping[str, ValueMapSpec]
+    report: Report
+
+
+def build(line: Line) -> FieldMapping:
+    """Return the field's mapping; what is wrong with the line is reported."""
+    transforms = _pasted(line) if line.spec.transforms is not None else _own(line)
+    mapping = FieldMapping(line.field, line.source, transforms, line.field_type)
+    if line.source is None and not any(_fills(transform) for transform in transforms):
+        line.report("source-missing", "has neither a source nor a default; give it one of them")
+    _check_constants(line, mapping)
+    _check_copy(line, transforms)
+    return mapping
+
+
+def map_entries(spec: Mapping[str, object], name: str, report: Report) -> dict[str, str]:
+    """Return a value map's entries as they are compared; duplicates are reported."""
+    entries: dict[str, str] = {}
+    for left, right in spec.items():
+        key = left_side(left)
+        if key in entries:
+            report(
+                "value-map-duplicate",
+                f"{name} has the left side {shown(left)} twice; case and outer blanks "
+                "do not count, so remove one",
+            )
+        entries[key] = as_text(right) or ""
+    if not entries:
+        report("value-map-empty", f"{name} is empty; every value would be rejected")
+    return entries
+
+
+def _own(line: Line) -> tuple[Transform, ...]:
+    spec = line.spec
+    transforms: list[Transform] = []
+    if spec.value_map is not None:
+        value_map = _value_map(line, spec.value_map, spec.pass_through or spec.country)
+        transforms += [value_map] if value_map else []
+    elif spec.pass_through:
+        line.report("value-map-missing", "has pass_through without a value_map to pass through")
+    if spec.country:
+        transforms.append(Country())
+    if not is_blank(spec.default):
+        transforms.append(Default(spec.default))
+    if spec.truncate is not False:
+        length = None if spec.truncate is True else spec.truncate
+        transforms += _truncate(line, length)
+    return tuple(transforms)
+
+
+def _pasted(line: Line) -> tuple[Transform, ...]:
+    transforms: list[Transform] = []
+    specs = line.spec.transforms or ()
+    for position, spec in enumerate(specs):
+        match spec:
+            case DefaultTransform():
+                transforms.append(Default(spec.defaultValue))
+            case ValueMapTransform():
+                later = specs[position + 1 :]
+                country = any(isinstance(other, CountryTransform) for other in later)
+                entries = map_entries(spec.valueMap, "its value map", line.report)
+                transforms.append(ValueMap("the field's value map", entries, country))
+            case TruncateTransform():
+                transforms += _truncate(line, None)
+            case CountryTransform():
+                transforms.append(Country())
+    return tuple(transforms)
+
+
+def _value_map(line: Line, spec: str | ValueMapSpec, pass_through: bool) -> ValueMap | None:  # noqa: FBT001 - handed on from the template's own boolean.
+    if not isinstance(spec, str):
+        entries = map_entries(spec, "its value map", line.report)
+        return ValueMap("the field's value map", entries, pass_through)
+    if spec not in line.value_maps:
+        known = ", ".join(line.value_maps) or "none"
+        line.report("value-map-unknown", f"there is no value map '{spec}'; defined are: {known}")
+        return None
+    # Faults of a shared map are reported once, for the file, not for each field that uses it.
+    entries = map_entries(line.value_maps[spec], spec, lambda _code, _message: None)
+    return ValueMap(f"value map '{spec}'", entries, pass_through)
+
+
+def _truncate(line: Line, length: int | None) -> list[Transform]:
+    if line.field_type.name != "Edm.String":
+        line.report("type-mismatch", f"truncate is for text, the field is {line.field_type.name}")
+        return []
+    limit = length or line.field_type.max_length
+    if limit is None:
+        line.report(
+            "truncate-length-unknown",
+            "truncate needs a length: add the field to lengths or write truncate = 60",
+        )
+        return []
+    return [Truncate(limit)]
+
+
+def _fills(transform: Transform) -> bool:
+    if isinstance(transform, Default):
+        return not is_blank(transform.value)
+    return isinstance(transform, ValueMap) and bool(transform.entries.get(""))
+
+
+def _check_constants(line: Line, mapping: FieldMapping) -> None:
+    for position, transform in enumerate(mapping.transforms):
+        rest = FieldMapping(line.field, None, mapping.transforms[position + 1 :], line.field_type)
+        if isinstance(transform, Default):
+            _check_constant(line, rest, "the default", transform.value)
+        if isinstance(transform, ValueMap):
+            for right in dict.fromkeys(transform.entries.values()):
+                _check_constant(line, rest, f"the right side in {transform.name}", right)
+
+
+def _check_constant(line: Line, rest: FieldMapping, what: str, value: object) -> None:
+    result = rest.convert(value)
+    if not isinstance(result, Rejection):
+        return
+    if line.field_type.members and result.code == "value-not-convertible":
+        code = "enum-member-unknown"
+    else:
+        code = {
+            "value-too-long": "constant-too-long",
+            "value-not-mapped": "default-not-mapped",
+        }.get(result.code, "type-mismatch")
+    line.report(code, f"{what} {shown(as_text(value) or '')}: {result.text}")
+
+
+def _check_copy(line: Line, transforms: tuple[Transform, ...]) -> None:
+    """A value that no map replaces reaches the conversion as its column has it."""
+    if any(isinstance(step, ValueMap) and not step.pass_through for step in transforms):
+        return
+    if any(isinstance(step, Country) for step in transforms):
+        if line.field_type.name != "Edm.String":
+            line.report("type-mismatch", f"a country is text, the field is {line.field_type.name}")
+        return
+    kind = line.field_type.name
+    for column in line.columns:
+        allowed = COPIES.get(kind, frozenset())
+        if kind != "Edm.String" and column.type not in allowed:
+            line.report(
+                "type-mismatch",
+                f"a {column.type} column ({line.source}) is copied into a field of type {kind}; "
+                f"{'add a value map' if line.field_type.members else 'take another column'}",
+            )
