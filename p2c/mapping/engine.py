@@ -14,12 +14,14 @@ from p2c.errors import cut
 from p2c.mapping.conversion import FieldType, convert
 from p2c.mapping.filters import Filter
 from p2c.mapping.result import Mapped, MappingResult, NotMapped, Prerequisite
-from p2c.mapping.sources import LookupColumn, Source
+from p2c.mapping.sources import Source
 from p2c.mapping.transforms import Transform, apply_all
 from p2c.mapping.values import Rejection
 from p2c.model import Outcome, Reason, RecordKey, SourceRow, Value
 
 LEGAL_ENTITY_FIELD = "dataAreaId"
+DESCRIBED = 3
+"""So many rejected fields of a row are described; further ones are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +171,6 @@ class RecordMapping:
         return Reason("filtered-out", "the source filter of the task leaves the row out")
 
 
-def lookup_of(mapping: FieldMapping) -> str | None:
-    """Return the lookup that a field follows, or None."""
-    return mapping.source.lookup if isinstance(mapping.source, LookupColumn) else None
-
-
 def fingerprint(*parts: object) -> str:
     """Return a short digest of values whose `repr` is stable between processes."""
     return hashlib.sha256("\x1f".join(repr(part) for part in parts).encode()).hexdigest()[:16]
@@ -184,12 +181,17 @@ def _usable(key: str) -> bool:
 
 
 def _rejection_reason(rejections: list[tuple[FieldMapping, Rejection]]) -> Reason:
-    """The first field's code; the text names every field, the first in full."""
+    """The first field's code; the text describes the first fields and names the others."""
     texts = [
-        f"{mapping.field}{f' (from {mapping.source})' if mapping.source else ''}: {problem.text}"
-        for mapping, problem in rejections
+        cut(f"{_called(mapping)}: {problem.text}") for mapping, problem in rejections[:DESCRIBED]
     ]
-    return Reason(rejections[0][1].code, "; ".join(cut(text) for text in texts))
+    if others := [mapping.field for mapping, _ in rejections[DESCRIBED:]]:
+        texts.append(f"rejected as well: {', '.join(others)}")
+    return Reason(rejections[0][1].code, "; ".join(texts))
+
+
+def _called(mapping: FieldMapping) -> str:
+    return f"{mapping.field} (from {mapping.source})" if mapping.source else mapping.field
 
 
 def _without_number(prerequisite: Prerequisite) -> NotMapped:

@@ -95,6 +95,7 @@ def known(task: BoundTask, metadata: Metadata, problems: list[Problem]) -> bool:
 
 
 def check_maps(template: BoundTemplate, problems: list[Problem]) -> None:
+    """Report faults of the named value maps, once each, in the project before the template."""
     shared = [(template.file, template.spec.value_maps)]
     if template.project is not None:
         shared.append((template.project_file, template.project.value_maps))

@@ -170,7 +170,9 @@ class TaskCompiler:
             elif entity_set is None:
                 hint = suggestion(template, list(self.destinations))
                 self.report("template-unknown", f"no template '{template}'{hint}", spec.field)
-            elif spec.identified_by not in self.metadata.entities[entity_set].fields:
+            elif (entity := self.metadata.entities.get(entity_set)) is None:
+                continue  # The other template's own check reports its unknown destination.
+            elif spec.identified_by not in entity.fields:
                 self.report(
                     "field-unknown",
                     f"data entity {entity_set} has no field '{spec.identified_by}'",
