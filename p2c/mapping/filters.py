@@ -126,8 +126,6 @@ def parse_filter(text: str, resolve: Resolve) -> Filter:
         token = getattr(error, "token", None)
         near = "its end" if token is None else f"position {token.index + 1}"
         raise FilterError(f"does not parse near {near}") from error
-    if tree is None:
-        raise FilterError("is empty")
     return _build(tree, resolve)
 
 
