@@ -114,13 +114,15 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
 def describe(answer: Answer) -> str:
     """Say in one short line what came back: the service's words, or that it was no answer of its.
 
-    An unknown body is never quoted: it may hold anything.
+    It ends without a full stop, for use within a sentence. An unknown body is never quoted: it
+    may hold anything.
     """
     if is_html(answer):
         return "an HTML page was returned instead of an answer of the service"
     found = fault(answer.body)
     if found is not None:
-        return " ".join(part for part in (found.code, found.words) if part) or "an error, no text"
+        said = " ".join(part for part in (found.code, found.words.rstrip(".")) if part)
+        return said or "an error without text"
     return f"a body of {len(answer.body)} bytes without an error description"
 
 

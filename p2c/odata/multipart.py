@@ -13,6 +13,7 @@ from p2c.odata.answer import Answer
 _BOUNDARY = re.compile(r"""boundary\s*=\s*(?:"([^"]+)"|([^\s;"]+))""", re.IGNORECASE)
 _STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)? +(\d{3})(?: .*)?", re.IGNORECASE)
 _BLANK_LINE = re.compile(rb"(?:^|\r?\n)[ \t]*\r?\n")
+_LINE_END = re.compile(rb"\A\r?\n")
 _LONGEST_BOUNDARY = 200
 
 
@@ -87,7 +88,7 @@ def _sections(content_type: str, body: bytes) -> Iterator[bytes]:
     start: int | None = None
     for mark in delimiter.finditer(body):
         if start is not None:
-            yield body[start : mark.start()]
+            yield _LINE_END.sub(b"", body[start : mark.start()], count=1)
         if mark[1]:
             return
         start = mark.end()
@@ -95,10 +96,11 @@ def _sections(content_type: str, body: bytes) -> Iterator[bytes]:
 
 def _headers_and_rest(section: bytes) -> tuple[dict[str, str], bytes]:
     """Split at the first blank line; without one everything is headers."""
-    text = section.removeprefix(b"\r\n") if section.startswith(b"\r") else section
-    text = text.removeprefix(b"\n")
-    blank = _BLANK_LINE.search(text)
-    head, rest = (text, b"") if blank is None else (text[: blank.start()], text[blank.end() :])
+    blank = _BLANK_LINE.search(section)
+    if blank is None:
+        head, rest = section, b""
+    else:
+        head, rest = section[: blank.start()], section[blank.end() :]
     headers: dict[str, str] = {}
     for line in head.splitlines():
         name, colon, value = line.decode("latin-1").partition(":")

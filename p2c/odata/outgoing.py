@@ -1,5 +1,6 @@
 """What shows whether a request left this machine: its body, and the error that ended it."""
 
+import http.client
 import socket
 from collections.abc import Callable, Iterator
 
@@ -50,7 +51,10 @@ _PLAIN_WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "its host name was not found"),
     (urllib3.exceptions.NameResolutionError, "its host name was not found"),
     (ConnectionRefusedError, "the connection was refused"),
+    # Before the reset, of which it is a kind.
+    (http.client.RemoteDisconnected, "the connection was closed without an answer"),
     (ConnectionResetError, "the connection was reset"),
+    (urllib3.exceptions.IncompleteRead, "the answer was cut short"),
 )
 
 

@@ -289,7 +289,7 @@ class Transport:
         }
         if self.correlation_id:
             headers["x-ms-correlation-id"] = self.correlation_id
-        body = None if request.body is None else OutgoingBody(request.body, self._hurry(request))
+        body = None if request.body is None else OutgoingBody(request.body, self._is_late(request))
         try:
             if body is not None:
                 body.check()
@@ -316,7 +316,7 @@ class Transport:
         received = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, received, response.content)
 
-    def _hurry(self, request: _Request) -> Callable[[], bool]:
+    def _is_late(self, request: _Request) -> Callable[[], bool]:
         """Return what tells, at the moment of sending, whether it is too late."""
         limit = request.send_before
         return lambda: limit is not None and self.clock.monotonic() >= limit
