@@ -30,6 +30,7 @@ class LosingTransport(RequestsTransport):
         response = super().send(request, **kwargs)
         if self.losing:
             self.sent += 1
+            response.internal_response.close()
             raise ServiceResponseError("Connection aborted.")
         return response
 

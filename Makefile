@@ -1,0 +1,85 @@
+# Everything a developer runs. Each target does its own set-up, once; nothing but make and a
+# Python need be installed first.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# Azure runs the app on 3.13, so development does too; the demo takes whatever fits.
+DEV := .venv
+DEMO := .venv-demo
+OLDEST := .venv-3.11
+
+PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --require-hashes
+UV_COMPILE = $(DEV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-annotate
+
+.PHONY: help
+help:  ## List the targets
+	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: setup
+setup: $(DEV)/.installed  ## Make .venv on Python 3.13 with everything that development needs
+
+$(DEV)/.installed: requirements-dev.txt
+	test -x $(DEV)/bin/python || "$$(tools/find-python 3.13)" -m venv $(DEV)
+	$(DEV)/bin/python $(PIP_INSTALL) -r requirements-dev.txt
+	touch $@
+
+.PHONY: check
+check: setup  ## Lint, formatting, types and layers
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/lint-imports
+
+.PHONY: test
+test: setup  ## All tests on 3.13; where there is a Python 3.11, the package's tests on it too
+	$(DEV)/bin/python -m pytest
+	@if tools/find-python 3.11 >/dev/null 2>&1; then \
+		$(MAKE) --no-print-directory test-3.11; \
+	else \
+		echo "There is no Python 3.11 here, so the tests did not run on it."; \
+	fi
+
+.PHONY: test-3.11
+test-3.11: $(OLDEST)/.installed  ## The package's tests on the oldest Python it supports
+	$(OLDEST)/bin/python -m pytest -m "not slow and not worker"
+
+$(OLDEST)/.installed: requirements-dev.txt
+	test -x $(OLDEST)/bin/python || "$$(tools/find-python 3.11)" -m venv $(OLDEST)
+	$(OLDEST)/bin/python $(PIP_INSTALL) -r requirements-dev.txt
+	touch $@
+
+.PHONY: demo
+demo: $(DEMO)/.installed  ## Run three templates on a made-up company, here and now
+	$(DEMO)/bin/python -m tools.demo
+
+$(DEMO)/.installed: requirements.txt
+	@echo "Setting up (once, about a minute) ..."
+	test -x $(DEMO)/bin/python || "$$(tools/find-python 3.13 newer 3.12 3.11)" -m venv $(DEMO)
+	$(DEMO)/bin/python $(PIP_INSTALL) -r requirements.txt
+	touch $@
+
+.PHONY: azurite
+azurite: setup  ## Run an empty Azurite until interrupted and print its connection string
+	$(DEV)/bin/python -m tools.azurite
+
+.PHONY: format
+format: setup  ## Put the code into shape
+	$(DEV)/bin/ruff check --fix .
+	$(DEV)/bin/ruff format .
+
+.PHONY: lock
+lock: setup  ## Take up newer versions of everything that is pinned
+	$(UV_COMPILE) requirements.in -o requirements.txt
+	$(UV_COMPILE) requirements-dev.in -o requirements-dev.txt
+	$(UV_COMPILE) tools/node-requirements.in -o tools/node-requirements.txt
+	cd tools/node && npm install --package-lock-only --omit-lockfile-registry-resolved
+
+.PHONY: clean
+clean:  ## Remove what these targets made
+	rm -rf $(DEV) $(DEMO) $(OLDEST) .p2c .pytest_cache .mypy_cache .ruff_cache \
+		.import_linter_cache .hypothesis
