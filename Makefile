@@ -32,7 +32,7 @@ $(DEV)/.installed: requirements-dev.txt
 check: setup  ## Lint, formatting, types and layers
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/ruff format --check .
-	$(DEV)/bin/mypy
+	$(DEV)/bin/mypy p2c tools $(wildcard function_app.py)
 	$(DEV)/bin/lint-imports
 
 .PHONY: test
