@@ -168,7 +168,8 @@ def _await_ports(process: subprocess.Popen[str]) -> dict[str, str]:
             line = None
         if line is None:
             raise AzuriteError(
-                f"Azurite was not ready within {START_SECONDS} seconds. It said:\n{''.join(said)}"
+                f"Azurite ended, or was not ready within {START_SECONDS} seconds. "
+                f"It said:\n{''.join(said)}"
                 f"Remove {CACHE / 'azurite'} to have it installed again."
             )
         said.append(line)

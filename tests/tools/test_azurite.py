@@ -1,0 +1,104 @@
+"""Azurite starts where it is asked to and leaves no process behind, however its user ends."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from p2c.storage import StorageAccount
+from tools import azurite as tool
+from tools.azurite import AzuriteError, azurite
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def running_command() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tools.azurite"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process, process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def reachable(connection_string: str) -> bool:
+    try:
+        StorageAccount(connection_string=connection_string, retries=0).queue("probe").length()
+    except Exception:  # noqa: BLE001 - whatever keeps it from answering
+        return False
+    return True
+
+
+def await_end(connection_string: str) -> None:
+    deadline = time.monotonic() + 10
+    while reachable(connection_string):
+        assert time.monotonic() < deadline, "Azurite still answers."
+
+
+def test_two_run_beside_each_other_and_are_gone_afterwards() -> None:
+    with azurite() as one, azurite() as other:
+        assert one != other
+        assert reachable(one)
+        assert reachable(other)
+    assert not reachable(one)
+    assert not reachable(other)
+
+
+def test_it_is_gone_after_an_exception() -> None:
+    with pytest.raises(ZeroDivisionError), azurite() as connection_string:  # noqa: PT012
+        assert reachable(connection_string)
+        1 / 0  # noqa: B018
+    assert not reachable(connection_string)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_the_command_runs_until_it_is_told_to_end(name: str) -> None:
+    with running_command() as (process, connection_string):
+        assert reachable(connection_string)
+        process.send_signal(getattr(signal, name))
+        assert process.wait(10) == 0
+        assert not reachable(connection_string)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+def test_it_dies_with_a_parent_that_is_killed() -> None:
+    with running_command() as (process, connection_string):
+        assert reachable(connection_string)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        await_end(connection_string)
+
+
+def test_a_start_that_fails_tells_what_azurite_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = tmp_path / "azurite.js"
+    script.write_text('console.log("port is taken"); process.exit(1);')
+    node, _ = tool.install()
+    monkeypatch.setattr(tool, "install", lambda: (node, script))
+    with pytest.raises(AzuriteError, match=re.compile("It said:\nport is taken\n")), azurite():
+        pass
+
+
+def test_a_command_that_fails_tells_what_it_said(tmp_path: Path) -> None:
+    with pytest.raises(AzuriteError, match="exit code 3") as caught:
+        tool._run([sys.executable, "-c", "print('no network'); exit(3)"], tmp_path)
+    assert "no network" in str(caught.value)
+    assert "reaches the package registries" in str(caught.value)
+
+
+def test_the_lock_file_names_no_registry() -> None:
+    lock = (tool.LOCK_FOLDER / "package-lock.json").read_text()
+    assert '"resolved"' not in lock
+    assert '"integrity"' in lock
