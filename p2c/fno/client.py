@@ -44,6 +44,7 @@ class FnoClient:
         self._transport = transport
         self._root = transport.root + SERVICE_PATH
         self._legal_entity = legal_entity
+        self._most_terms = urls.MAX_URL_LENGTH
 
     def find(
         self, entity_set: str, field: str, values: Iterable[str], select: Sequence[str]
@@ -66,7 +67,8 @@ class FnoClient:
             chunk = pending.pop(0)
             answer = self._transport.read(self._find_url(entity_set, field, chunk, columns), {})
             if _is_filter_too_long(answer) and len(chunk) > 1:
-                middle = len(chunk) // 2
+                # Remembered, so that later finds need not learn it again.
+                self._most_terms = middle = (len(chunk) + 1) // 2
                 pending[:0] = [chunk[:middle], chunk[middle:]]
                 continue
             records += self._records(answer, doing)
@@ -187,7 +189,8 @@ class FnoClient:
             added = len(self._find_url(entity_set, field, [value, value], columns)) - len(
                 self._find_url(entity_set, field, [value], columns)
             )
-            if chunk and length + added > urls.MAX_URL_LENGTH:
+            is_full = length + added > urls.MAX_URL_LENGTH or len(chunk) >= self._most_terms
+            if chunk and is_full:
                 yield chunk
                 chunk, length = [], fixed
             chunk.append(value)

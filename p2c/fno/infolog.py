@@ -63,8 +63,8 @@ def _kind(
     return Kind(re.compile(pattern, re.IGNORECASE | re.DOTALL), written, code, advice, on_create)
 
 
-# The first that matches decides. What passes by itself comes before what does not, and what needs
-# a person before a missing reference, whose arrival would not help the record on.
+# The first that matches decides. What needs a person comes before a missing reference, whose
+# arrival alone would not help the record on.
 KINDS: tuple[Kind, ...] = (
     _kind(
         r"update conflict occurred due to another user process",
@@ -103,8 +103,6 @@ KINDS: tuple[Kind, ...] = (
         "duplicate",
         "Remove the other record's claim to this value in F&O, then retry.",
     ),
-    # After the duplicates, whose words quote names without quotation marks.
-    _kind(r"\bdeadlock", Written.CONFLICT, "deadlock", "It passes by itself."),
     _kind(
         r"must be filled in",
         Written.REFUSED,
@@ -141,6 +139,8 @@ KINDS: tuple[Kind, ...] = (
         "reference-missing",
         "Create the value in the related table of F&O or correct it in Sales, then retry.",
     ),
+    # Last, since the word may stand in a name that another sentence quotes.
+    _kind(r"\bdeadlock", Written.CONFLICT, "deadlock", "It passes by itself."),
 )
 
 
@@ -150,11 +150,9 @@ def read_infolog(text: str) -> Infolog:
     failed = _FAILED_WRITE.match(line)
     rest = _INFOLOG.sub("", line[failed.end() :] if failed else line)
     marks = list(_LEVEL.finditer(rest))
-    messages: list[tuple[str, str]] = []
-    if not marks or marks[0].start() > 0:
-        messages.append(("", rest[: marks[0].start()] if marks else rest))
-    for mark, following in zip(marks, [*marks[1:], None], strict=True):
-        end = following.start() if following else len(rest)
+    starts = [mark.start() for mark in marks] + [len(rest)]
+    messages = [("", rest[: starts[0]].strip())]
+    for mark, end in zip(marks, starts[1:], strict=True):
         messages.append((mark["level"], rest[mark.end() : end].strip()))
     kept = tuple((level, message) for level, message in messages if message)
     return Infolog(failed["entity"] if failed else "", kept)
