@@ -1,0 +1,1 @@
+"""The simulator of Dataverse's Web API."""

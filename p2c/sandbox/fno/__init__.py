@@ -1,0 +1,1 @@
+"""The simulator of the Finance and Operations OData service."""

@@ -1,0 +1,202 @@
+"""What stands in front of a simulator: tokens, limits, latency, faults and counting.
+
+The simulators behind it are plain functions from a request to an answer. Everything runs on one
+event loop, so their state needs no locks.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from time import monotonic
+
+from p2c.sandbox.control import Control
+from p2c.sandbox.faults import Fault, Service
+from p2c.sandbox.http import (
+    Call,
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    html_reply,
+    json_reply,
+    read_call,
+    reset_connection,
+    send_reply,
+    send_truncated,
+)
+from p2c.sandbox.state import State
+from p2c.sandbox.traffic import Limits
+
+_LATE = frozenset({"reset_after", "drop_part", "garbage", "truncate", "cut", "foreign_link"})
+
+
+class Front:
+    """The ASGI application of one service."""
+
+    def __init__(self, service: Service, state: State) -> None:
+        self.service: Service = service
+        self._state = state
+        self._control = Control(state)
+        self._limits = Limits(monotonic)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        call = await read_call(scope, receive)
+        if call.path.startswith("/sandbox"):
+            await send_reply(send, self._control.answer(call))
+            return
+        traffic = self._state.traffic[self.service]
+        traffic.begin(call.method, call.url)
+        status = 0
+        try:
+            fault = self._state.faults.hit(self.service, call, "request") or self._random_fault()
+            reply = await self._before_cut(call, fault)
+            if reply is None:
+                await reset_connection(scope, receive)
+            elif fault is not None and fault.effect == "truncate":
+                await send_truncated(send, reply, scope, receive)
+            else:
+                status = reply.status
+                await send_reply(send, reply)
+        finally:
+            traffic.end(status)
+
+    async def stop(self) -> None:
+        """Drop requests that were still to be carried out late."""
+        for task in list(self._tasks):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def _random_fault(self) -> Fault | None:
+        switches, faults = self._state.switches, self._state.faults
+        if faults.chance(switches.random_429_rate):
+            return Fault(effect="status", status=429)
+        if faults.chance(switches.random_502_rate):
+            return Fault(effect="status", status=502, html=True)
+        if faults.chance(switches.random_lost_reply_rate):
+            return Fault(effect="reset_after")
+        return None
+
+    async def _before_cut(self, call: Call, fault: Fault | None) -> Reply | None:
+        """The reply to a call; None when the connection is to be cut instead."""
+        if fault is not None and fault.effect == "delay":
+            await asyncio.sleep(fault.seconds)
+        if fault is not None and fault.effect == "status":
+            return self._status_reply(fault)
+        if fault is not None and fault.effect == "reset_before":
+            return None
+        if fault is not None and fault.effect == "late":
+            task = asyncio.create_task(self._carry_out_late(call, fault.seconds))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return None
+        reply = await self._admitted(call)
+        if fault is not None and fault.effect in _LATE:
+            return _spoilt(reply, fault)
+        return reply
+
+    async def _carry_out_late(self, call: Call, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self._admitted(call)
+
+    async def _admitted(self, call: Call) -> Reply:
+        simulator = self._state.simulator(self.service)
+        user = call.headers.get("authorization", "")
+        if not user.lower().startswith("bearer ") or not user[7:].strip():
+            return simulator.unauthorized()
+        switches = self._state.switches
+        limited = (
+            switches.dataverse_limits if self.service == "dataverse" else switches.fno_user_limits
+        )
+        excess = self._limits.excess(user, switches) if limited else None
+        if excess is not None:
+            return simulator.throttled(excess)
+        started = self._limits.begin(user)
+        try:
+            milliseconds = self._state.latency_of(self.service).request_ms
+            if milliseconds:
+                await asyncio.sleep(milliseconds / 1000)
+            return await self._carried_out(call)
+        finally:
+            self._limits.end(user, started)
+
+    async def _carried_out(self, call: Call) -> Reply:
+        simulator = self._state.simulator(self.service)
+        if call.method == "POST" and call.path.endswith("/$batch"):
+            self._state.traffic[self.service].methods["$batch"] += 1
+            return await simulator.batch(call, self._before_operation)
+        return await self._before_operation(call) or simulator.answer(call)
+
+    async def _before_operation(self, call: Call) -> Reply | None:
+        traffic = self._state.traffic[self.service]
+        traffic.operations += 1
+        traffic.methods[call.method] += 1
+        milliseconds = self._state.latency_of(self.service).operation_ms
+        if milliseconds:
+            await asyncio.sleep(milliseconds / 1000)
+        fault = self._state.faults.hit(self.service, call, "operation")
+        if fault is None:
+            return None
+        if fault.effect == "infolog":
+            return self._state.simulator(self.service).faulty(fault, call)
+        if fault.effect == "delay":
+            await asyncio.sleep(fault.seconds)
+            return None
+        return self._status_reply(fault)
+
+    def _status_reply(self, fault: Fault) -> Reply:
+        simulator = self._state.simulator(self.service)
+        if fault.status == 401:
+            reply = simulator.unauthorized()
+        elif fault.html:
+            reply = html_reply(fault.status, f"{fault.status} - Server error")
+        elif fault.status == 429:
+            reply = simulator.busy(fault.retry_after if isinstance(fault.retry_after, int) else 1)
+        else:
+            error = {"code": "", "message": "An unexpected error occurred."}
+            reply = json_reply(fault.status, {"error": error})
+        if fault.retry_after == "absent":
+            reply.headers.pop("Retry-After", None)
+        elif fault.retry_after == "date":
+            moment = datetime.now(UTC) + timedelta(seconds=fault.seconds)
+            reply.headers["Retry-After"] = format_datetime(moment, usegmt=True)
+        elif fault.retry_after is not None:
+            reply.headers["Retry-After"] = str(fault.retry_after)
+        return reply
+
+
+def _spoilt(reply: Reply, fault: Fault) -> Reply | None:
+    """What a fault makes of the answer to a request that was carried out."""
+    if fault.effect == "reset_after":
+        return None
+    if fault.effect == "garbage":
+        return Reply(200, b"\x00\x01 not what was expected", {"Content-Type": "text/plain"})
+    if fault.effect == "cut":
+        return Reply(reply.status, reply.body[: len(reply.body) // 2], reply.headers)
+    if fault.effect == "drop_part":
+        return _without_part(reply, fault.part)
+    if fault.effect == "foreign_link":
+        return _with_foreign_link(reply, fault.host)
+    return reply
+
+
+def _without_part(reply: Reply, index: int) -> Reply:
+    boundary = reply.headers["Content-Type"].partition("boundary=")[2].encode()
+    head, *parts = reply.body.split(b"--" + boundary)
+    kept = parts[:-1]
+    del kept[index]
+    body = (b"--" + boundary).join([head, *kept, parts[-1]])
+    return Reply(reply.status, body, reply.headers)
+
+
+def _with_foreign_link(reply: Reply, host: str) -> Reply:
+    body = reply.body
+    for name in (b'"@odata.nextLink":"', b'"@odata.deltaLink":"'):
+        before, found, after = body.partition(name)
+        if found:
+            path = after.partition(b"://")[2].partition(b"/")[2]
+            body = before + found + host.encode() + b"/" + path
+    return Reply(reply.status, body, reply.headers)
