@@ -128,7 +128,7 @@ def _to_text(value: object, max_length: int | None) -> str | Rejection:
     if max_length is not None and text_length(text) > max_length:
         return Rejection(
             "value-too-long",
-            f"{text_length(text)} characters, at most {max_length} fit; "
+            f"{text_length(text)} characters, at most {max_length} fit",
             "shorten it in Sales or let the field truncate",
         )
     return text

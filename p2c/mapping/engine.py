@@ -142,7 +142,8 @@ class RecordMapping:
                     Rejection(
                         "key-not-usable",
                         "an integration key may hold neither '*', which F&O reads as a wildcard, "
-                        "nor control characters; correct the number in Sales",
+                        "nor control characters",
+                        "correct the number in Sales",
                     ),
                 )
             )
@@ -182,9 +183,7 @@ def _usable(key: str) -> bool:
 
 def _rejection_reason(rejections: list[tuple[FieldMapping, Rejection]]) -> Reason:
     """The first field's code; the text describes the first fields and names the others."""
-    texts = [
-        cut(f"{_called(mapping)}: {problem.text}") for mapping, problem in rejections[:DESCRIBED]
-    ]
+    texts = [cut(f"{_called(mapping)}: {problem}") for mapping, problem in rejections[:DESCRIBED]]
     if others := [mapping.field for mapping, _ in rejections[DESCRIBED:]]:
         texts.append(f"rejected as well: {', '.join(others)}")
     return Reason(rejections[0][1].code, "; ".join(texts))

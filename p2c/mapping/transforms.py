@@ -51,7 +51,7 @@ class ValueMap:
             return value if found is None else found
         return Rejection(
             "value-not-mapped",
-            f"{'the value' if text is None else shown(text)} is not in {self.name}; "
+            f"{'the value' if text is None else shown(text)} is not in {self.name}",
             "add it there or correct the row in Sales",
         )
 
@@ -71,7 +71,8 @@ class Country:
         return Rejection(
             "value-not-mapped",
             f"{'the value' if text is None else shown(text)} is no country code or name in "
-            "English or Norwegian; add it to the value map or correct the row in Sales",
+            "English or Norwegian",
+            "add it to the value map or correct the row in Sales",
         )
 
 

@@ -11,10 +11,14 @@ SHOWN_VALUE_LIMIT = 60
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a value cannot be mapped: a stable code and what follows the field's name in a reason."""
+    """Why a value cannot be mapped: a stable code, what is wrong, and what a person can do."""
 
     code: str
     text: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.advice}" if self.advice else self.text
 
 
 def is_blank(value: object) -> bool:

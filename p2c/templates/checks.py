@@ -36,26 +36,31 @@ def check_fields(spec: TaskSpec, entity: DataEntity, report: ReportField) -> Non
                 f"is mapped twice: '{other}' is the same field; remove one of them",
                 name,
             )
+        elif name not in entity.fields:
+            report_unknown_field(spec, entity, report, name)
+    _check_key(spec, entity, report)
+    for name in spec.mandatory:
+        if name not in spec.fields and name not in entity.key:
+            report("mandatory-unmapped", "is mandatory on a new record; map it or default it", name)
+    for name in dict.fromkeys((*spec.lengths, *spec.mandatory)):
+        if name not in entity.fields and name not in spec.fields:
+            report_unknown_field(spec, entity, report, name)
+
+
+def _check_key(spec: TaskSpec, entity: DataEntity, report: ReportField) -> None:
     if LEGAL_ENTITY_FIELD in spec.fields:
         report(
             "legal-entity-mapped",
             "is set from P2C_LEGAL_ENTITY, so it cannot be mapped; remove it",
             LEGAL_ENTITY_FIELD,
         )
-    mapped = {*spec.fields, LEGAL_ENTITY_FIELD}
     for name in entity.key:
-        if name not in mapped:
+        if name not in spec.fields and name != LEGAL_ENTITY_FIELD:
             report(
                 "key-unmapped",
                 f"is part of the integration key of {spec.destination} and has to be mapped",
                 name,
             )
-    for name in spec.mandatory:
-        if name not in mapped | set(entity.key):
-            report("mandatory-unmapped", "is mandatory on a new record; map it or default it", name)
-    for name in dict.fromkeys((*spec.lengths, *spec.mandatory)):
-        if name not in entity.fields:
-            report_unknown_field(spec, entity, report, name)
 
 
 def report_unknown_field(

@@ -110,8 +110,7 @@ class TaskCompiler:
         for name, spec in self.task.spec.fields.items():
             field_type = self._field_type(name)
             if field_type is None:
-                report_unknown_field(self.task.spec, self.entity, self.report, name)
-                continue
+                continue  # `check_fields` reports it.
             source = None
             if spec.source is not None:
                 try:

@@ -15,6 +15,9 @@ from p2c.errors import Problem
 M = TypeVar("M", bound=BaseModel)
 
 _LINE = re.compile(r"\(at line (\d+)")
+_FIELDS_HEADER = re.compile(r"\[tasks\.(?:\"?([^\"]+)\"?\.)?fields\]")
+_NAME_LINE = re.compile(r"name\s*=\s*\"(.*)\"")
+_SCALARS = {"str", "int", "float", "bool"}
 
 
 def read_spec(path: Path, model: type[M]) -> M | list[Problem]:
@@ -32,7 +35,9 @@ def read_spec(path: Path, model: type[M]) -> M | list[Problem]:
         details = error.errors(include_url=False)
         # A broken item makes its list look short too; that is not worth saying beside the cause.
         telling = [detail for detail in details if detail["type"] != "too_short"] or details
-        return [_form_problem(detail, data, path.name) for detail in telling]
+        problems = [_form_problem(detail, data, path.name) for detail in telling]
+        # A constant of a wrong type is one problem, not one for each type it might have had.
+        return list({str(problem): problem for problem in problems}.values())
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:
@@ -44,16 +49,17 @@ def suggestion(name: str, known: Sequence[str]) -> str:
 
 def _toml_problem(text: str, message: str, file: str) -> Problem:
     found = _LINE.search(message)
-    line = text.splitlines()[int(found[1]) - 1 : int(found[1])] if found else []
-    if "overwrite a value" in message or "twice" in message:
-        key = line[0].split("=")[0].strip() if line else "a key"
-        return Problem(
-            "key-duplicate",
-            f"'{key}' is given twice, the second time in line {found[1] if found else '?'}; "
-            "a destination field takes one source, so remove one of them",
-            file=file,
-        )
-    return Problem("toml-invalid", f"is no valid TOML: {message}", file=file)
+    if found is None or not ("overwrite a value" in message or "twice" in message):
+        return Problem("toml-invalid", f"is no valid TOML: {message}", file=file)
+    above = text.splitlines()[: int(found[1])]
+    key = above[-1].split("=")[0].strip(' "')
+    again = f"is given twice, the second time in line {found[1]}; remove one of them"
+    header = next((line for line in reversed(above) if line.startswith("[")), "")
+    if fields := _FIELDS_HEADER.match(header):
+        names = (name[1] for line in reversed(above) if (name := _NAME_LINE.match(line)))
+        task = fields[1] or next(names, "")
+        return Problem("destination-duplicate", again, file=file, task=task, field=key)
+    return Problem("key-duplicate", f"'{key}' {again}", file=file)
 
 
 def _form_problem(detail: ErrorDetails, data: dict[str, Any], file: str) -> Problem:
@@ -66,6 +72,9 @@ def _form_problem(detail: ErrorDetails, data: dict[str, Any], file: str) -> Prob
         if len(place) > 1 and place[0] == "fields":
             field = str(place[1])
             place = place[2:]
+    if detail["type"].endswith("_type") and len(place) > 1 and place[-1] in _SCALARS:
+        place = place[:-1]
+        detail = {**detail, "msg": "expected text, a number or true/false"}
     where = ".".join(str(part) for part in place)
     code, message = _form_message(detail, where)
     return Problem(code, message, file=file, task=task, field=field)
@@ -83,6 +92,8 @@ def _form_message(detail: ErrorDetails, where: str) -> tuple[str, str]:
         return "key-unknown", f"the key '{where}' is not known here; check its spelling"
     if kind == "missing":
         return "key-missing", f"the key '{where}' is missing"
+    if kind == "too_short":
+        return "value-invalid", f"'{where}' is empty; at least one is needed"
     if "-" in kind:
         return kind, detail["msg"]
     broken_map = any("value_map" in str(part) or part == "valueMap" for part in detail["loc"])

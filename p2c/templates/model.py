@@ -93,7 +93,7 @@ def _read_transforms(value: Any) -> Any:
     if isinstance(value, str):
         try:
             value = json.loads(value, object_pairs_hook=_without_duplicates)
-        except ValueError as error:
+        except json.JSONDecodeError as error:
             raise PydanticCustomError(
                 "transform-unknown", "the transform is no JSON: {why}", {"why": str(error)}
             ) from error

@@ -54,7 +54,7 @@ class SourceTable:
         if path.column in self.table.lookups:
             raise SourceError(
                 "lookup-not-followed",
-                f"'{text}' is a lookup; say which column behind it, such as {text}.name",
+                f"'{text}' is a lookup; say which column behind it, as {text}.column",
             )
         return self._column(text, path.column)
 

@@ -47,7 +47,8 @@ def test_a_value_map_finds_its_left_side_whatever_case_blanks_and_number_type(va
 def test_a_value_that_the_map_lacks_is_rejected_by_name():
     assert COLOURS.apply(" Blue\n") == Rejection(
         "value-not-mapped",
-        "'Blue' is not in value map 'colours'; add it there or correct the row in Sales",
+        "'Blue' is not in value map 'colours'",
+        "add it there or correct the row in Sales",
     )
 
 
