@@ -265,7 +265,7 @@ class _Compiler:
         return str(parts[2])
 
     def _function(self, tree: ast.Call) -> Callable[[Row], bool]:
-        name = tree.func.full_name()
+        name = _path(tree.func)[0]
         if name not in self._dialect.functions or len(tree.args) != 2:
             raise BadFilterError(f"The function '{name}' is not supported.")
         getter, _ = self._dialect.column(_path(tree.args[0]))
