@@ -41,14 +41,17 @@ class ValueMap:
     entries: Mapping[str, str]
     pass_through: bool = False
 
+    def find(self, value: object) -> str | None:
+        """Return the right side, or None when the table has none for the value."""
+        text = "" if is_blank(value) else as_text(value)
+        return None if text is None else self.entries.get(left_side(text))
+
     def apply(self, value: object) -> object:
         """Return the right side, or the rejection that names the value."""
-        if is_blank(value):
-            return self.entries.get("")
-        text = as_text(value)
-        found = None if text is None else self.entries.get(left_side(text))
-        if found is not None or self.pass_through:
+        found = self.find(value)
+        if found is not None or self.pass_through or is_blank(value):
             return value if found is None else found
+        text = as_text(value)
         return Rejection(
             "value-not-mapped",
             f"{'the value' if text is None else shown(text)} is not in {self.name}",
@@ -58,16 +61,28 @@ class ValueMap:
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """Turns country codes and names into ISO 3166-1 alpha-2 codes."""
+    """Turns country codes and names into ISO 3166-1 alpha-2 codes.
+
+    Attributes:
+        spellings: A value map that is asked first; what it says is not questioned.
+    """
+
+    spellings: ValueMap | None = None
 
     def apply(self, value: object) -> object:
         """Return the code, or the rejection that names the value."""
+        if self.spellings is not None:
+            found = self.spellings.find(value)
+            if found is not None:
+                return found
         if is_blank(value):
             return None
         text = as_text(value)
         code = None if text is None else country_code(text)
         if code is not None:
             return code
+        if self.spellings is not None and self.spellings.pass_through:
+            return value
         return Rejection(
             "value-not-mapped",
             f"{'the value' if text is None else shown(text)} is no country code or name in "

@@ -90,13 +90,13 @@ def map_entries(spec: Mapping[str, object], name: str, report: Report) -> dict[s
 def _own(line: Line) -> tuple[Transform, ...]:
     spec = line.spec
     transforms: list[Transform] = []
-    if spec.value_map is not None:
-        value_map = _value_map(line, spec.value_map, spec.pass_through or spec.country)
-        transforms += [value_map] if value_map else []
-    elif spec.pass_through:
+    value_map = None if spec.value_map is None else _value_map(line, spec.value_map)
+    if spec.pass_through and value_map is None:
         line.report("value-map-missing", "has pass_through without a value_map to pass through")
     if spec.country:
-        transforms.append(Country())
+        transforms.append(Country(value_map))
+    elif value_map is not None:
+        transforms.append(value_map)
     if not is_blank(spec.default):
         transforms.append(Default(spec.default))
     if spec.truncate is not False:
@@ -107,33 +107,37 @@ def _own(line: Line) -> tuple[Transform, ...]:
 
 def _pasted(line: Line) -> tuple[Transform, ...]:
     transforms: list[Transform] = []
-    specs = line.spec.transforms or ()
-    for position, spec in enumerate(specs):
+    for spec in line.spec.transforms or ():
         match spec:
             case DefaultTransform():
                 transforms.append(Default(spec.defaultValue))
             case ValueMapTransform():
-                later = specs[position + 1 :]
-                country = any(isinstance(other, CountryTransform) for other in later)
                 entries = map_entries(spec.valueMap, "its value map", line.report)
-                transforms.append(ValueMap("the field's value map", entries, country))
+                transforms.append(ValueMap("the field's value map", entries))
             case TruncateTransform():
                 transforms += _truncate(line, None)
             case CountryTransform():
-                transforms.append(Country())
+                # A value map just before it holds spellings; one that lacks a value must not
+                # reject what the country list knows.
+                before = transforms.pop() if transforms else None
+                if isinstance(before, ValueMap):
+                    transforms.append(Country(before))
+                else:
+                    transforms += [before, Country()] if before else [Country()]
     return tuple(transforms)
 
 
-def _value_map(line: Line, spec: str | ValueMapSpec, pass_through: bool) -> ValueMap | None:  # noqa: FBT001 - handed on from the template's own boolean.
+def _value_map(line: Line, spec: str | ValueMapSpec) -> ValueMap:
+    pass_through = line.spec.pass_through
     if not isinstance(spec, str):
         entries = map_entries(spec, "its value map", line.report)
         return ValueMap("the field's value map", entries, pass_through)
     if spec not in line.value_maps:
         known = ", ".join(line.value_maps) or "none"
         line.report("value-map-unknown", f"there is no value map '{spec}'; defined are: {known}")
-        return None
     # Faults of a shared map are reported once, for the file, not for each field that uses it.
-    entries = map_entries(line.value_maps[spec], spec, lambda _code, _message: None)
+    shared = line.value_maps.get(spec, {})
+    entries = map_entries(shared, spec, lambda _code, _message: None)
     return ValueMap(f"value map '{spec}'", entries, pass_through)
 
 
@@ -154,7 +158,14 @@ def _truncate(line: Line, length: int | None) -> list[Transform]:
 def _fills(transform: Transform) -> bool:
     if isinstance(transform, Default):
         return not is_blank(transform.value)
-    return isinstance(transform, ValueMap) and bool(transform.entries.get(""))
+    value_map = _map_of(transform)
+    return value_map is not None and bool(value_map.entries.get(""))
+
+
+def _map_of(transform: Transform) -> ValueMap | None:
+    if isinstance(transform, Country):
+        return transform.spellings
+    return transform if isinstance(transform, ValueMap) else None
 
 
 def _check_constants(line: Line, mapping: FieldMapping) -> None:
@@ -162,9 +173,9 @@ def _check_constants(line: Line, mapping: FieldMapping) -> None:
         rest = FieldMapping(line.field, None, mapping.transforms[position + 1 :], line.field_type)
         if isinstance(transform, Default):
             _check_constant(line, rest, "the default", transform.value)
-        if isinstance(transform, ValueMap):
-            for right in dict.fromkeys(transform.entries.values()):
-                _check_constant(line, rest, f"the right side in {transform.name}", right)
+        if (value_map := _map_of(transform)) is not None:
+            for right in dict.fromkeys(value_map.entries.values()):
+                _check_constant(line, rest, f"the right side in {value_map.name}", right)
 
 
 def _check_constant(line: Line, rest: FieldMapping, what: str, value: object) -> None:

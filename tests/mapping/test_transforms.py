@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2c.mapping.conversion import FieldType, convert
 from p2c.mapping.countries import country_code
 from p2c.mapping.transforms import (
     Country,
@@ -63,7 +64,7 @@ def test_a_value_that_the_map_lacks_passes_through_when_the_map_says_so():
 
 
 def test_a_blank_stays_blank_without_a_blank_left_side():
-    assert ValueMap("m", {"a": "b"}).apply("  ") is None
+    assert convert(ValueMap("m", {"a": "b"}).apply("  "), FieldType("Edm.String")) is None
 
 
 @given(st.text(min_size=1).filter(lambda text: text.strip()))
@@ -135,3 +136,16 @@ def test_what_is_no_country_is_not_guessed(text):
 
 def test_a_blank_country_is_blank():
     assert Country().apply(" ") is None
+
+
+def test_spellings_of_countries_are_asked_first_and_not_questioned():
+    spellings = ValueMap("m", {"kosovo": "XK", "xk": "XK", "ja": "JP", "norway": "SJ", "": "NO"})
+    country = Country(spellings)
+    given = ("Kosovo", "XK", "JA", "norway", "Norge", "NO", None)
+    assert [country.apply(text) for text in given] == ["XK", "XK", "JP", "SJ", "NO", "NO", "NO"]
+    assert isinstance(country.apply("Narnia"), Rejection)
+
+
+def test_an_unknown_country_passes_through_when_the_spellings_say_so():
+    country = Country(ValueMap("m", {"ja": "JP"}, pass_through=True))
+    assert [country.apply(text) for text in ("ja", "Norge", "Narnia")] == ["JP", "NO", "Narnia"]
