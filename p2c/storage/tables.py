@@ -48,7 +48,6 @@ _CONFLICTS = frozenset(
 """Codes that say that a write's condition does not hold; an update may find nothing at all."""
 
 _FAILED_INDEX = re.compile(r"\s*(\d+):")
-_INT32 = range(-(2**31), 2**31)
 
 
 class AzureDocuments:
@@ -219,7 +218,7 @@ def _literal(value: Scalar) -> str:
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     if isinstance(value, int):
-        return str(value) if value in _INT32 else f"{value}L"
+        return f"{value}L"
     return repr(value)
 
 
@@ -238,7 +237,8 @@ def _to_operation(partition: str, put: Put) -> _Operation:
 def _to_entity(partition: str, name: str, body: Mapping[str, Scalar]) -> _Entity:
     entity: _Entity = {"PartitionKey": encode_name(partition), "RowKey": encode_name(name)}
     for key, value in body.items():
-        if isinstance(value, int) and not isinstance(value, bool) and value not in _INT32:
+        if isinstance(value, int) and not isinstance(value, bool):
+            # Always 64 bits: a literal of one width does not match a property of the other.
             entity[key] = EntityProperty(value, EdmType.INT64)
         else:
             entity[key] = value
