@@ -26,6 +26,7 @@ Effect = Literal[
     "truncate",
     "cut",
     "foreign_link",
+    "partial",
     "infolog",
 ]
 
@@ -45,6 +46,7 @@ class Fault(BaseModel):
         truncate: Break the connection off halfway through the answer.
         cut: Send only half of the answer, as if it were all of it.
         foreign_link: Point ``@odata.nextLink`` and ``@odata.deltaLink`` at another host.
+        partial: Carry out only the first `part` operations of a batch, then reset the connection.
         infolog: (F&O, level operation) Refuse with `text`, or with an update conflict or deadlock
             when `text` is ``conflict`` or ``deadlock``.
     """

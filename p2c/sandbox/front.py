@@ -93,6 +93,9 @@ class Front:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             return None
+        if fault is not None and fault.effect == "partial":
+            await self._admitted(call, fault.part)
+            return None
         reply = await self._admitted(call)
         if fault is not None and fault.effect in _LATE:
             return _spoilt(reply, fault)
@@ -102,7 +105,7 @@ class Front:
         await asyncio.sleep(seconds)
         await self._admitted(call)
 
-    async def _admitted(self, call: Call) -> Reply:
+    async def _admitted(self, call: Call, budget: int | None = None) -> Reply:
         simulator = self._state.simulator(self.service)
         user = call.headers.get("authorization", "")
         if not user.lower().startswith("bearer ") or not user[7:].strip():
@@ -119,16 +122,27 @@ class Front:
             milliseconds = self._state.latency_of(self.service).request_ms
             if milliseconds:
                 await asyncio.sleep(milliseconds / 1000)
-            return await self._carried_out(call)
+            return await self._carried_out(call, budget)
         finally:
             self._limits.end(user, started)
 
-    async def _carried_out(self, call: Call) -> Reply:
+    async def _carried_out(self, call: Call, budget: int | None) -> Reply:
+        """Carry out a call; of a batch only the first `budget` operations, unless None."""
         simulator = self._state.simulator(self.service)
+        left = budget
+
+        async def before(operation: Call) -> Reply | None:
+            nonlocal left
+            if left is not None:
+                if left <= 0:
+                    return html_reply(503, "503 - Service Unavailable")
+                left -= 1
+            return await self._before_operation(operation)
+
         if call.method == "POST" and call.path.endswith("/$batch"):
             self._state.traffic[self.service].methods["$batch"] += 1
-            return await simulator.batch(call, self._before_operation)
-        return await self._before_operation(call) or simulator.answer(call)
+            return await simulator.batch(call, before)
+        return await before(call) or simulator.answer(call)
 
     async def _before_operation(self, call: Call) -> Reply | None:
         traffic = self._state.traffic[self.service]

@@ -73,6 +73,11 @@ class Reply:
         except ValueError:
             return "Unknown"
 
+    def raise_if_refused(self) -> None:
+        """Raise `Refused` with this answer when it is an error."""
+        if self.status >= 400:
+            raise Refused(self)
+
 
 class Refused(Exception):  # noqa: N818 - it is an answer, not a fault of the simulator
     """Ends the handling of an operation with an error answer."""

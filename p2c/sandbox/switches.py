@@ -22,7 +22,7 @@ class Switches(BaseModel):
     """Off: 0x80072491; off-other-words: 0x80060888 with a differently worded message."""
     dataverse_expired_status: Literal[400, 410, 500] = 400
     dataverse_token_days: float = Field(7, ge=0)
-    dataverse_token_stamp: Literal["last", "start"] = "last"
+    dataverse_token_stamp: Literal["last", "start"] = "last"  # noqa: S105 - no secret
     """When the delta token of a full read is stamped: with its last or its first page."""
     dataverse_annotations_lose_delta_link: bool = False
     """An old fault: asking for formatted values on a paged tracked read loses the delta link."""

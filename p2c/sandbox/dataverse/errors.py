@@ -21,9 +21,11 @@ LIMITS = {
     ),
     "seconds": (
         "0x80072321",
-        "Combined execution time of incoming requests exceeded limit of {milliseconds:,} "
-        "milliseconds over time window of {window} seconds. Decrease number of concurrent requests "
-        "or reduce the duration of requests and try again later.",
+        (
+            "Combined execution time of incoming requests exceeded limit of {milliseconds:,} "
+            "milliseconds over time window of {window} seconds. Decrease number of concurrent "
+            "requests or reduce the duration of requests and try again later."
+        ),
     ),
     "concurrency": (
         "0x80072326",

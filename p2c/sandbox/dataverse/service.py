@@ -157,13 +157,12 @@ class Dataverse:
                 for operation, refusal in zip(part.operations, refusals, strict=True):
                     call = _referring(operation.call, addresses)
                     reply = refusal or self._inner(call, user)
-                    if reply.status >= 400:
-                        raise Refused(reply)
+                    reply.raise_if_refused()
                     if operation.content_id and "OData-EntityId" in reply.headers:
                         addresses[operation.content_id] = reply.headers["OData-EntityId"]
                     done.append(PartReply(reply, operation.content_id))
-        except Refused as refusal:
-            return PartReply(refusal.reply, None)
+        except Refused as failure:
+            return PartReply(failure.reply, None)
         return done
 
     def _inner(self, call: Call, user: str) -> Reply:

@@ -102,13 +102,19 @@ def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "bigint": (int,),
+    "money": (int, float),
+    "decimal": (int, float),
+    "bool": (bool,),
+}
+
+
 def _fits(kind: str, value: Any) -> bool:
-    if kind in {"int", "bigint"}:
-        return _is_int(value)
-    if kind in {"money", "decimal"}:
-        return _is_int(value) or isinstance(value, float)
-    if kind == "bool":
-        return isinstance(value, bool)
+    types = _TYPES.get(kind)
+    if types is not None:
+        return isinstance(value, types) and isinstance(value, bool) == (kind == "bool")
     if not isinstance(value, str):
         return False
     try:

@@ -26,9 +26,9 @@ _STACK = "   at Microsoft.Dynamics.Platform.Integration.Services.OData.AxODataDe
 class InfologError(Exception):
     """X++ refused a write; `lines` are infolog lines with their level."""
 
-    def __init__(self, lines: Sequence[str]) -> None:
+    def __init__(self, *lines: str) -> None:
         super().__init__("; ".join(lines))
-        self.lines = tuple(lines)
+        self.lines = lines
 
 
 def error_reply(status: int, message: str, kind: str) -> Reply:
@@ -53,10 +53,8 @@ def write_failed(entity: Entity, lines: Sequence[str], status: int) -> Reply:
 def field_failed(entity: Entity, name: str, reason: str, level: str = "Warning") -> InfologError:
     """One field's value is refused by validateField."""
     return InfologError(
-        [
-            f"{level}: {reason}",
-            f"Warning: validateField failed on field '{entity.xpp_name}.{name}'",
-        ]
+        f"{level}: {reason}",
+        f"Warning: validateField failed on field '{entity.xpp_name}.{name}'",
     )
 
 
@@ -72,42 +70,34 @@ def not_in_table(entity: Entity, name: str, value: object, table: str) -> Infolo
 
 def must_be_filled(entity: Entity, name: str) -> InfologError:
     """A mandatory field is empty."""
-    label = LABELS.get(name, name)
     return InfologError(
-        [
-            f"Error: Field '{label}' must be filled in.",
-            f"Warning: validateWrite failed on data source '{entity.xpp_name} ({entity.xpp_name})'",
-        ]
+        f"Error: Field '{LABELS.get(name, name)}' must be filled in.",
+        f"Warning: validateWrite failed on data source '{entity.xpp_name} ({entity.xpp_name})'",
     )
 
 
 def already_exists(entity: Entity, key_text: str) -> InfologError:
     """A record with this key is there."""
     return InfologError(
-        [
-            f"Info: Cannot create a record in {entity.table_label}. {key_text}.\n"
-            "The record already exists.",
-        ]
+        f"Info: Cannot create a record in {entity.table_label}. {key_text}.\n"
+        "The record already exists."
     )
 
 
 def conflict(entity: Entity) -> InfologError:
     """Another process changed the record meanwhile."""
     return InfologError(
-        [
-            f"Error: Cannot edit a record in {entity.table_label}. An update conflict occurred due to "
-            "another user process deleting the record or changing one or more fields in the record.",
-        ]
+        f"Error: Cannot edit a record in {entity.table_label}. An update conflict occurred due "
+        "to another user process deleting the record or changing one or more fields in the "
+        "record."
     )
 
 
 def deadlock(entity: Entity) -> InfologError:
     """SQL Server chose this transaction as the victim."""
     return InfologError(
-        [
-            f"Error: Cannot edit a record in {entity.table_label}. Deadlock, where one or more users "
-            "have simultaneously locked the whole table or part of it. SQL error description: "
-            "Transaction was deadlocked on lock resources with another process and has been chosen as "
-            "the deadlock victim",
-        ]
+        f"Error: Cannot edit a record in {entity.table_label}. Deadlock, where one or more users "
+        "have simultaneously locked the whole table or part of it. SQL error description: "
+        "Transaction was deadlocked on lock resources with another process and has been chosen "
+        "as the deadlock victim."
     )

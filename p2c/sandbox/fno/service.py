@@ -118,14 +118,12 @@ class Fno:
         """
         try:
             parts = parse_batch(call)
-            count = count_operations(parts)
-            if count > MAX_BATCH:
-                raise BadBatchError(
-                    f"The current change set or batch contains too many operations: {count}. At "
-                    f"most {MAX_BATCH} are allowed."
-                )
         except BadBatchError as error:
             return error_reply(400, str(error), ODATA_ERROR)
+        count = count_operations(parts)
+        if count > MAX_BATCH:
+            text = f"The batch contains {count} operations; at most {MAX_BATCH} are allowed."
+            return error_reply(400, text, ODATA_ERROR)
         replies: list[PartReply | list[PartReply]] = []
         for part in parts:
             if isinstance(part, Operation):
@@ -143,19 +141,20 @@ class Fno:
         try:
             with self.store.transaction():
                 for operation, refusal in zip(part.operations, refusals, strict=True):
-                    reply = refusal or self.answer(operation.call)
+                    reply = refusal or self._in_change_set(operation.call)
                     done.append(PartReply(reply, operation.content_id))
-                    if operation.call.method == "GET":
-                        raise bad_request("A change set must not hold GET requests.")
-                    if reply.status >= 400:
-                        raise Refused(reply)
+                    reply.raise_if_refused()
         except Refused as failure:
             reply = failure.reply
             if reply.status in {400, 500} and WRITE_ERROR.encode() in reply.body:
                 reply.status = self.switches.fno_change_set_status
-            content_id = done[-1].content_id if done else part.operations[0].content_id
-            return PartReply(reply, content_id)
+            return PartReply(reply, done[-1].content_id)
         return done
+
+    def _in_change_set(self, call: Call) -> Reply:
+        if call.method == "GET":
+            return error_reply(400, "A change set must not hold GET requests.", ODATA_ERROR)
+        return self.answer(call)
 
     def _routed(self, call: Call) -> Reply:
         root, _, below = call.path.strip("/").partition("/")

@@ -92,7 +92,7 @@ class Writer:
             return ""
         company = str(values.get("dataAreaId") or switches.fno_default_company).lower()
         if self.store.find("companies", {"DataArea": company}) is None:
-            raise InfologError([f"Error: Company '{company}' does not exist."])
+            raise InfologError(f"Error: Company '{company}' does not exist.")
         return company
 
     def _new_customer(self, entity: Entity, values: dict[str, Any]) -> None:
@@ -112,11 +112,9 @@ class Writer:
         for other in self.store.tables["customers"].with_value("PartyNumber", number):
             if same(other.values["dataAreaId"], values["dataAreaId"]):
                 raise InfologError(
-                    [
-                        f"Error: Cannot create customer with account number "
-                        f"'{values['CustomerAccount']}' with same party number as customer "
-                        f"'{other.values['CustomerAccount']}'.",
-                    ]
+                    f"Error: Cannot create customer with account number "
+                    f"'{values['CustomerAccount']}' with same party number as customer "
+                    f"'{other.values['CustomerAccount']}'."
                 )
         self._use_party(entity, number, kind, values, CUSTOMER_NAMES)
         values.setdefault("NameAlias", _display_name(values)[:100])
@@ -172,10 +170,8 @@ class Writer:
             return
         if party.values["PartyType"] != kind:
             raise InfologError(
-                [
-                    f"Error: Party '{number}' is of type {party.values['PartyType']} and cannot be "
-                    f"used as {kind}.",
-                ]
+                f"Error: Party '{number}' is of type {party.values['PartyType']} and cannot be "
+                f"used as {kind}."
             )
         merged = {**party.values, **given}
         self._check_name(entity, kind, merged)
@@ -228,14 +224,10 @@ class Writer:
         if entity.table == "customers":
             fixed.add("PartyNumber")
         for name in fixed & values.keys():
-            if not same(values[name], record.values.get(name, entity.empty.get(name, ""))):
-                if switches.fno_key_change == "refuse":
-                    raise InfologError(
-                        [
-                            f"Error: Field '{LABELS.get(name, name)}' cannot be changed.",
-                            f"Warning: validateField failed on field '{entity.xpp_name}.{name}'",
-                        ]
-                    )
+            before = record.values.get(name, entity.empty.get(name, ""))
+            if switches.fno_key_change == "refuse" and not same(values[name], before):
+                label = LABELS.get(name, name)
+                raise field_failed(entity, name, f"Field '{label}' cannot be changed.", "Error")
         return {name: value for name, value in values.items() if name not in fixed}
 
     @staticmethod
