@@ -11,6 +11,15 @@ MISSING = PartResult(
     Written.UNKNOWN,
     Reason("answer-missing", "F&O's answer has no readable part for this record."),
 )
+_ABSENT = PartResult(Written.ABSENT, Reason("record-absent", "F&O has no record with this key."))
+_ENTITY_UNKNOWN = PartResult(
+    Written.REFUSED,
+    Reason(
+        "entity-unknown",
+        "F&O has no such data entity. Correct the template's destination or refresh the data "
+        "entities in F&O, then retry.",
+    ),
+)
 
 
 def result_of(operation: Operation, answer: Answer | None, now: datetime) -> PartResult:
@@ -41,10 +50,8 @@ def result_of(operation: Operation, answer: Answer | None, now: datetime) -> Par
 
 def _by_status(answer: Answer, found: Fault | None, *, is_create: bool) -> PartResult:
     status = answer.status
-    if status == 404 and not is_create and not is_html(answer):
-        return PartResult(
-            Written.ABSENT, Reason("record-absent", "F&O has no record with this key.")
-        )
+    if status == 404 and not is_html(answer):
+        return _ENTITY_UNKNOWN if is_create else _ABSENT
     if status == 401:
         text = "The session ended within the batch; this record was not written."
         return PartResult(Written.CONFLICT, Reason("session-ended", text))

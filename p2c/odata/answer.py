@@ -82,11 +82,13 @@ def fault(body: bytes) -> Fault | None:
 
 
 def is_html(answer: Answer) -> bool:
-    """Whether a page for people came back: a gateway or a sign-in answered, not the service."""
-    if "html" in answer.headers.get("content-type", "").lower():
-        return True
+    """Whether a page for people came back: a gateway or a sign-in answered, not the service.
+
+    The declared type alone proves nothing: plain text is at times declared as HTML.
+    """
     start = answer.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:9].lower()
-    return start.startswith((b"<html", b"<!doctype"))
+    declared = "html" in answer.headers.get("content-type", "").lower()
+    return start.startswith((b"<html", b"<!doctype")) or (declared and start[:1] in {b"", b"<"})
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -57,8 +57,14 @@ def test_an_update_of_a_record_that_is_not_there_is_absent(reply):
     assert result_of(UPDATE, reply, NOW).written is Written.ABSENT
 
 
-def test_a_creation_in_an_entity_that_is_not_there_is_refused():
-    assert result_of(CREATE, answer(404, "No HTTP resource"), NOW).written is Written.REFUSED
+@pytest.mark.parametrize(
+    "reply", [answer(404, "No HTTP resource"), Answer(404, {"content-type": "text/html"}, b"No.")]
+)
+def test_a_creation_in_an_entity_that_is_not_there_is_refused(reply):
+    found = result_of(CREATE, reply, NOW)
+    assert found.written is Written.REFUSED
+    assert found.reason is not None
+    assert found.reason.code == "entity-unknown"
 
 
 def test_a_page_with_404_proves_no_absence():

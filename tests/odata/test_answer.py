@@ -66,10 +66,19 @@ def test_deep_nesting_is_no_error_that_can_be_read():
 
 @pytest.mark.parametrize(
     ("content_type", "body"),
-    [("text/html", b"x"), ("", b"\xef\xbb\xbf \r\n<!DOCTYPE html>"), ("text/plain", b"<HTML>")],
+    [
+        ("text/html", b""),
+        ("Text/HTML; charset=utf-8", b"<!-- a --><html>"),
+        ("", b"\xef\xbb\xbf \r\n<!DOCTYPE html>"),
+        ("text/plain", b"<HTML>"),
+    ],
 )
 def test_a_page_for_people_is_recognised(content_type, body):
     assert is_html(Answer(502, {"content-type": content_type}, body))
+
+
+def test_plain_text_is_no_page_whatever_it_is_declared_as():
+    assert not is_html(Answer(404, {"content-type": "text/html"}, b"No HTTP resource was found."))
 
 
 def test_a_page_for_people_is_named_but_not_quoted():
