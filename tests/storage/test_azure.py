@@ -18,20 +18,22 @@ from p2c.storage.account import QUEUE_API_VERSION
 from p2c.storage.tables import scan_filter
 
 
-class LosingTransport(RequestsTransport):
-    """Carries out every request and loses its answer while `losing`."""
+class FaultyTransport(RequestsTransport):
+    """Carries out and counts every request; `fault` says what becomes of the answers."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.losing = False
+        self.fault = ""
         self.sent = 0
 
     def send(self, request: Any, **kwargs: Any) -> Any:
         response = super().send(request, **kwargs)
-        if self.losing:
-            self.sent += 1
+        self.sent += 1
+        if self.fault == "lost":
             response.internal_response.close()
             raise ServiceResponseError("Connection aborted.")
+        if self.fault == "replaced by 500":
+            response.status_code = 500
         return response
 
 
@@ -41,10 +43,10 @@ def name() -> str:
 
 
 @pytest.fixture
-def losing(
+def faulty(
     storage_account: StorageAccount, azurite_connection_string: str, name: str
-) -> tuple[AzureDocuments, LosingTransport]:
-    transport = LosingTransport()
+) -> tuple[AzureDocuments, FaultyTransport]:
+    transport = FaultyTransport()
     client = TableClient.from_connection_string(
         azurite_connection_string, name, transport=transport, retry_backoff_factor=0
     )
@@ -53,12 +55,13 @@ def losing(
     return documents, transport
 
 
-def test_a_write_whose_answer_was_lost_is_not_repeated_and_not_called_a_conflict(
-    losing: tuple[AzureDocuments, LosingTransport],
+@pytest.mark.parametrize("fault", ["lost", "replaced by 500"])
+def test_a_write_without_its_answer_is_not_repeated_and_not_called_a_conflict(
+    faulty: tuple[AzureDocuments, FaultyTransport], fault: str
 ) -> None:
-    documents, transport = losing
+    documents, transport = faulty
     version = documents.put("p", "old", {"a": 1}, None)
-    transport.losing = True
+    transport.fault = fault
     for write in (
         lambda: documents.put("p", "new", {"a": 1}, None),
         lambda: documents.put("p", "old", {"a": 2}, version),
@@ -68,19 +71,31 @@ def test_a_write_whose_answer_was_lost_is_not_repeated_and_not_called_a_conflict
         with pytest.raises(UnavailableError):
             write()
         assert transport.sent == 1
-    transport.losing = False
+    transport.fault = ""
     assert documents.get("p", "old").body == {"a": 2}
     assert set(documents.get_many("p", ["new", "newer"])) == {"new", "newer"}
 
 
-def test_a_read_whose_answer_was_lost_is_repeated(
-    losing: tuple[AzureDocuments, LosingTransport],
+@pytest.mark.parametrize("fault", ["lost", "replaced by 500"])
+def test_a_read_without_its_answer_is_repeated(
+    faulty: tuple[AzureDocuments, FaultyTransport], fault: str
 ) -> None:
-    documents, transport = losing
-    transport.losing = True
+    documents, transport = faulty
+    documents.put("p", "n", {}, None)
+    transport.sent, transport.fault = 0, fault
     with pytest.raises(UnavailableError):
         documents.get("p", "n")
     assert transport.sent > 1
+
+
+def test_a_failed_transaction_names_its_document_without_another_request(
+    faulty: tuple[AzureDocuments, FaultyTransport],
+) -> None:
+    documents, transport = faulty
+    documents.put("p", "bad", {}, None)
+    transport.sent = 0
+    assert documents.put_all("p", [Put("good", {}, None), Put("bad", {}, None)]) == "bad"
+    assert transport.sent == 1
 
 
 def test_every_method_of_a_missing_table_works_as_on_an_empty_one(
