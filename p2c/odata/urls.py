@@ -109,13 +109,10 @@ def check_link(root: str, link: str) -> None:
 
 
 def _split(url: str) -> SplitResult:
-    # Parsers disagree about backslashes, blanks and control characters; none belongs in an
-    # authority or path, so a URL with one is refused before anybody can read it two ways.
-    before_query = url.partition("?")[0]
+    # Some parsers drop blanks and control characters, others keep them: a URL with one is refused
+    # before it can be read in two ways.
     if any(ord(character) <= 0x20 or ord(character) == 0x7F for character in url):
         raise ValueError("a URL with blanks or control characters")
-    if "\\" in before_query:
-        raise ValueError("a URL with backslashes")
     parts = urlsplit(url)
     _ = parts.port  # Raises ValueError for what is no port.
     if not parts.hostname:

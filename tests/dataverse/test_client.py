@@ -266,8 +266,9 @@ class TestRead:
         )
         assert set(client.read(QUERY, [ID_1, ID_2])) == {ID_1, ID_2}
 
-    def test_a_page_of_another_host_is_not_followed(self, client, server):
-        link = "https://evil.example/api/data/v9.2/contacts"
+    @pytest.mark.parametrize("root", ["https://evil.example/api/data/v9.2", "{url}/elsewhere"])
+    def test_a_page_outside_the_web_api_is_not_followed(self, client, server, root):
+        link = root.format(url=server.url) + "/contacts"
         server.play(json_reply({"value": [], "@odata.nextLink": link}))
         assert caught(lambda: client.read(QUERY, [ID_1])).code == "link-foreign"
 

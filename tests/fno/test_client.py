@@ -137,8 +137,11 @@ class TestFind:
         )
         assert client.find("CustomersV2", "F", ["a", "b"], []) == [{"F": "a"}, {"F": "b"}]
 
-    @pytest.mark.parametrize("link", ["https://evil.example/data/CustomersV2", "/data/CustomersV2"])
+    @pytest.mark.parametrize(
+        "link", ["https://evil.example/data/CustomersV2", "/data/CustomersV2", "{url}/elsewhere"]
+    )
     def test_a_page_of_another_host_is_not_followed(self, client, server, link):
+        link = link.format(url=server.url)
         server.play(json_reply({"value": [], "@odata.nextLink": link}))
         error = caught(lambda: client.find("CustomersV2", "F", ["a"], []))
         assert error.code == "link-foreign"

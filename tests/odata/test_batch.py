@@ -181,6 +181,11 @@ def test_blanks_after_a_boundary_and_text_around_the_parts_are_skipped():
     assert statuses(content, 1) == [200]
 
 
+def test_what_follows_the_last_boundary_is_no_answer():
+    content = body(answer(200, content_id="1")) + body(answer(400, content_id="2"))
+    assert statuses(content, 2) == [200, None]
+
+
 def test_a_boundary_that_begins_like_another_is_not_taken_for_it():
     content = body(change_set(answer(201, content_id="1"), boundary="bb"))
     assert statuses(content, 1) == [201]

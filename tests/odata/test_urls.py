@@ -108,6 +108,7 @@ def test_a_link_within_the_service_is_followed(link):
         "https://evil.example\\@org.crm4.dynamics.com/api/data/v9.2/accounts",
         "https://org.crm4.dynamics.com/api/data/v9.2/../../../accounts",
         "https://org.crm4.dynamics.com/api/data/v9.2/%2e%2e/accounts",
+        "https://org.crm4.dynamics.com/api/data/v9.2/./accounts",
         "https://org.crm4.dynamics.com/api/data/v9.2\\..\\accounts",
         "https://org.crm4.dynamics.com/api/data/v9.1/accounts",
         "https://org.crm4.dynamics.com/api/data/v9.20/accounts",
