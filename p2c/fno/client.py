@@ -256,10 +256,12 @@ class FnoClient:
 
 
 def _values(operation: Operation) -> dict[str, object]:
-    """Return the JSON members of a write; a creation begins with the key."""
+    """Return the JSON members of a write; a creation begins with the key.
+
+    Where a key field is among the values too, the value counts: it has the field's type.
+    """
     if isinstance(operation, Create):
-        key = dict(operation.key.parts)
-        return {**key, **{name: v for name, v in operation.values.items() if name not in key}}
+        return {**dict(operation.key.parts), **operation.values}
     return dict(operation.values)
 
 

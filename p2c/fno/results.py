@@ -39,7 +39,7 @@ def result_of(operation: Operation, answer: Answer | None, now: datetime) -> Par
     if answer.status == 429:
         reason = Reason("throttled", f"F&O asks for fewer requests: {describe(answer)}.")
         return PartResult(Written.THROTTLED, reason, wait)
-    found = None if is_html(answer) else fault(answer.body)
+    found = fault(answer.body)
     is_create = isinstance(operation, Create)
     kind = None if found is None else kind_of(_said(found), is_create=is_create)
     if found is not None and kind is not None:

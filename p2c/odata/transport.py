@@ -6,19 +6,21 @@ is left to the service's client.
 """
 
 import random
+import socket
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 import requests.adapters
 import requests.auth
 import urllib3.exceptions
+from urllib3.connection import HTTPConnection
 
 import p2c
 from p2c.errors import (
@@ -31,6 +33,7 @@ from p2c.errors import (
 )
 from p2c.odata import urls
 from p2c.odata.answer import Answer, describe, is_html, retry_after_seconds
+from p2c.odata.correlation import current_execution
 from p2c.odata.meter import Meter
 from p2c.odata.outgoing import OutgoingBody, TooLateError, describe_failure
 
@@ -42,6 +45,10 @@ LONGEST_READ_WAIT_SECONDS = 5.0
 
 
 _E = TypeVar("_E", bound=RetryLaterError)
+
+
+KEEP_ALIVE_SECONDS = 60
+"""Idle time after which a connection is probed; well below the four minutes of Azure."""
 
 
 class TokenProvider(Protocol):
@@ -118,7 +125,6 @@ class Transport:
     Args:
         service: ``dataverse`` or ``fno``; named in errors and counted by the meter.
         root_url: Root as in the settings, without the service's path.
-        correlation_id: Execution that the requests belong to, sent as ``x-ms-correlation-id``.
         jitter: Gives a number from 0 to 1 that spreads the repeats of reads.
     """
 
@@ -130,7 +136,6 @@ class Transport:
         meter: Meter,
         clock: Clock,
         *,
-        correlation_id: str = "",
         limits: Limits | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -140,7 +145,6 @@ class Transport:
             raise SettingError(f"URL of {service}: found {root_url!r}, {error}") from error
         self.service = service
         self.clock = clock
-        self.correlation_id = correlation_id
         self._get_token = get_token
         self._meter = meter
         self._limits = limits or Limits()
@@ -287,8 +291,8 @@ class Transport:
             "User-Agent": f"p2c/{p2c.__version__}",
             "x-ms-client-request-id": str(uuid.uuid4()),
         }
-        if self.correlation_id:
-            headers["x-ms-correlation-id"] = self.correlation_id
+        if current_execution():
+            headers["x-ms-correlation-id"] = current_execution()
         body = None if request.body is None else OutgoingBody(request.body, self._is_late(request))
         try:
             if body is not None:
@@ -371,13 +375,28 @@ class _Bearer(requests.auth.AuthBase):
         return prepared
 
 
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Keeps idle connections alive, and notices dead ones.
+
+    Azure drops a connection after four idle minutes without telling either end; a request on such
+    a one would wait for its whole time-out.
+    """
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        options: list[tuple[int, int, int]] = [
+            *HTTPConnection.default_socket_options,
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        ]
+        if hasattr(socket, "TCP_KEEPIDLE"):  # Not on every system.
+            options.append((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEP_ALIVE_SECONDS))
+        super().init_poolmanager(*args, socket_options=options, **kwargs)
+
+
 def _session(root: str, connections: int) -> requests.Session:
     session = requests.Session()
     session.trust_env = not urls.is_loopback(urlsplit(root).hostname or "")
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = requests.adapters.HTTPAdapter(
-        pool_connections=1, pool_maxsize=connections, max_retries=0, pool_block=True
-    )
+    adapter = _Adapter(pool_connections=1, pool_maxsize=connections, max_retries=0, pool_block=True)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

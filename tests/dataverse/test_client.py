@@ -116,6 +116,25 @@ class TestChanges:
         page = client.changes(QUERY, server.url + DELTA, tracked=True)
         assert page == ChangePage((ID_1,), (ID_2,), next_link, None)
 
+    @pytest.mark.parametrize(
+        "form",
+        [
+            {"reason": "deleted"},
+            {"@odata.context": "https://x/$metadata#contacts/$deletedEntity"},
+            {"@odata.context": "https://x/$metadata#contacts/$deletedEntity", "reason": "changed"},
+        ],
+    )
+    def test_a_deleted_row_is_known_by_either_mark(self, client, server, form):
+        server.play(json_reply({"value": [{"id": ID_2.upper()} | form]}))
+        page = client.changes(QUERY, None, tracked=False)
+        assert page == ChangePage((), (ID_2,), None, None)
+
+    def test_while_there_is_a_next_page_no_delta_link_is_taken(self, client, server):
+        links = {"@odata.nextLink": server.url + DELTA, "@odata.deltaLink": server.url + DELTA}
+        server.play(json_reply({"value": [], **links}))
+        page = client.changes(QUERY, None, tracked=True)
+        assert (page.next_link, page.delta_link) == (server.url + DELTA, None)
+
     def test_every_page_is_asked_for_with_the_same_preferences(self, client, server):
         server.play(json_reply({"value": [], "@odata.deltaLink": server.url + DELTA}))
         client.changes(QUERY, server.url + DELTA, tracked=True)

@@ -226,11 +226,11 @@ class TestWrite:
         assert json.loads(text.split("\r\n\r\n")[-1].partition("\r\n")[0]) == {"Name": "Ø"}
         assert meter.snapshot() == {"dataverse": 0, "fno": 1, "fno_operations": 2}
 
-    def test_the_key_is_not_repeated_when_it_is_among_the_values(self, client, server):
+    def test_a_key_field_among_the_values_is_sent_once_with_its_type(self, client, server):
         server.play(multipart_reply([change_set(1, 201)]))
-        values = {"CustomerAccount": "A", "dataAreaId": "usmf", "Name": "x"}
-        client.write([Create(key("A"), values)], send_before=LATER)
-        assert b'{"dataAreaId":"usmf","CustomerAccount":"A","Name":"x"}' in server.received[0].body
+        line = RecordKey("Lines", (("dataAreaId", "usmf"), ("LineNumber", "1")))
+        client.write([Create(line, {"Name": "x", "LineNumber": 1})], send_before=LATER)
+        assert b'{"dataAreaId":"usmf","LineNumber":1,"Name":"x"}' in server.received[0].body
 
     def test_a_failed_part_is_that_parts_failure(self, client, server):
         exists = infolog_reply(

@@ -72,6 +72,12 @@ def test_a_page_with_404_proves_no_absence():
     assert result_of(UPDATE, page, NOW).written is Written.UNKNOWN
 
 
+def test_throttling_is_known_by_its_words_at_any_status():
+    said = "due to system experiencing high resource utilization. Please retry"
+    found = result_of(CREATE, answer(503, said, Retry_After="12"), NOW)
+    assert (found.written, found.retry_after_seconds) == (Written.THROTTLED, 12)
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [

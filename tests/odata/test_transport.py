@@ -18,6 +18,7 @@ from p2c.errors import (
     ThrottledError,
     UnavailableError,
 )
+from p2c.odata.correlation import correlated
 from p2c.odata.meter import Meter
 from p2c.odata.transport import Limits, Transport
 from tests.support.canned_server import (
@@ -37,7 +38,7 @@ FAST = Limits(connect_seconds=0.3, read_seconds=0.3)
 class Bench:
     """A transport and everything that was put into it."""
 
-    def __init__(self, url: str, *, limits: Limits = FAST, correlation_id: str = "") -> None:
+    def __init__(self, url: str, *, limits: Limits = FAST) -> None:
         self.clock = StillClock()
         self.meter = Meter()
         self.tokens = Tokens()
@@ -47,7 +48,6 @@ class Bench:
             self.tokens,
             self.meter,
             self.clock,
-            correlation_id=correlation_id,
             limits=limits,
             jitter=lambda: 1.0,
         )
@@ -97,13 +97,28 @@ def test_a_request_carries_token_version_and_a_fresh_request_id(bench, server):
     assert "x-ms-correlation-id" not in first
 
 
-def test_an_execution_is_sent_as_correlation_id(server):
-    server.play(OK)
-    bench = Bench(server.url, correlation_id="e0000000-0000-4000-8000-000000000001")
-    with bench.transport:
+def test_an_execution_is_sent_as_correlation_id_while_it_lasts(bench, server):
+    server.play(OK, OK)
+    with correlated("e0000000-0000-4000-8000-000000000001"):
         bench.read()
-    found = server.received[0].headers["x-ms-correlation-id"]
-    assert found == "e0000000-0000-4000-8000-000000000001"
+    bench.read()
+    during, after = (request.headers for request in server.received)
+    assert during["x-ms-correlation-id"] == "e0000000-0000-4000-8000-000000000001"
+    assert "x-ms-correlation-id" not in after
+
+
+def test_idle_connections_are_kept_alive(bench, server, monkeypatch):
+    options = set()
+
+    class Watched(socket.socket):
+        def setsockopt(self, *option):
+            options.add(option)
+            super().setsockopt(*option)
+
+    monkeypatch.setattr(socket, "socket", Watched)
+    server.play(OK)
+    bench.read()
+    assert (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) in options
 
 
 def test_cookies_are_not_sent_back(bench, server):
