@@ -6,10 +6,17 @@ What changes during the second pass is in that link's answer; what changed durin
 by the second. (Whether one pass alone covers changes to its own early pages is not documented.)
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from p2c.errors import DeltaLinkExpiredError, P2cError, RetryLaterError, ServiceRefusedError
+from p2c.errors import (
+    DeltaLinkExpiredError,
+    P2cError,
+    RetryLaterError,
+    ServiceRefusedError,
+    ThrottledError,
+    UnavailableError,
+)
 from p2c.mapping.task import TaskMapping
 from p2c.model import RowId
 from p2c.sync.backoff import Backoff
@@ -65,6 +72,15 @@ class EnumerateChanges:
             progress: Told the task and the rows named after each page.
         """
         result = Enumerated()
+        closed = self._backoff.until()
+        if closed:
+            result.stopped = dict.fromkeys(
+                (task.task for task in self._runtime.template(template).tasks),
+                UnavailableError(
+                    f"Dataverse is left alone until {closed:%H:%M:%S} UTC.", service="dataverse"
+                ),
+            )
+            return result
         work = _Work(execution, trigger, force, until, progress or (lambda _task, _read: None))
         if all_data:
             self._executions.start(execution, trigger, [template])
@@ -227,26 +243,16 @@ class EnumerateChanges:
         force: bool,
         generation: int,
     ) -> None:
-        """Cut rows into messages that share a ledger partition and send them."""
-        buckets: dict[str, list[RowId]] = {}
-        for row in rows:
-            buckets.setdefault(bucket_of(row), []).append(row)
+        """Send messages that name the rows."""
         queue = self._runtime.queue_of(task.template)
-        for bucket in buckets.values():
-            for part in _even_parts(bucket):
-                message = RowsMessage(
-                    template=task.template,
-                    task=task.task,
-                    execution=execution,
-                    rows=part,
-                    force=force,
-                    generation=generation,
-                )
-                queue.send(message.model_dump_json())
+        for message in cut_into_messages(task, rows, execution, force=force, generation=generation):
+            queue.send(message.model_dump_json())
 
     def _note_stop(self, execution: str, trigger: str, task: TaskMapping, error: P2cError) -> None:
         if isinstance(error, RetryLaterError):
-            if error.service == "dataverse":
+            if isinstance(error, ThrottledError):
+                self._backoff.throttled(error.retry_after_seconds)
+            elif error.service == "dataverse":
                 self._backoff.unavailable(error.retry_after_seconds)
             return
         self._executions.start(execution, trigger, [task.template])
@@ -275,6 +281,30 @@ def _needs_full_read(
     if full:
         return False
     return not checkpoint.delta_link or checkpoint.select_fingerprint != task.select_fingerprint
+
+
+def cut_into_messages(
+    task: TaskMapping,
+    rows: Sequence[RowId],
+    execution: str,
+    *,
+    force: bool = False,
+    generation: int = 0,
+) -> Iterator[RowsMessage]:
+    """Cut rows into messages whose rows share a ledger partition, as few as possible."""
+    buckets: dict[str, list[RowId]] = {}
+    for row in rows:
+        buckets.setdefault(bucket_of(row), []).append(row)
+    for bucket in buckets.values():
+        for part in _even_parts(bucket):
+            yield RowsMessage(
+                template=task.template,
+                task=task.task,
+                execution=execution,
+                rows=part,
+                force=force,
+                generation=generation,
+            )
 
 
 def _even_parts(rows: list[RowId]) -> list[tuple[RowId, ...]]:

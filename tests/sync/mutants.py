@@ -1,0 +1,205 @@
+"""The protocol with one part taken out, each time another: the property test must notice."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from unittest import mock
+
+from p2c.mapping.result import Mapped
+from p2c.model import Operation, PartResult, RecordKey, RowId
+from p2c.sync import claims, decide, row_work, sync_rows, write_rows
+from p2c.sync.checkpoints import Checkpoint, Checkpoints
+from p2c.sync.claims import Held
+from p2c.sync.enumerate_changes import EnumerateChanges
+from p2c.sync.hashing import MAYBE
+from p2c.sync.ledger import Change, Entry, Ledger, Tally
+from p2c.sync.prerequisites import WaitingRows
+from p2c.sync.row_work import Work
+from p2c.sync.write_rows import RowWriter
+
+Mutant = Callable[[], contextlib.AbstractContextManager[object]]
+
+
+def claims_are_not_exclusive() -> Any:
+    """A claim held by a living worker is ignored."""
+    write = Ledger.write
+
+    def unconditional(self: Ledger, changes: Sequence[Change]) -> Any:
+        versions = self.read([change.entry.row_id for change in changes])
+        return write(
+            self,
+            [
+                replace(
+                    change,
+                    entry=replace(change.entry, version=versions[change.entry.row_id].version),
+                )
+                for change in changes
+            ],
+        )
+
+    def free(self: Ledger, row_ids: Sequence[RowId]) -> dict[RowId, Entry]:
+        return {row: replace(entry, claim=None) for row, entry in read(self, row_ids).items()}
+
+    read = Ledger.read
+    return _patched((Ledger, "write", unconditional), (Ledger, "read", free))
+
+
+def busy_rows_are_dropped() -> Any:
+    """A row that another worker holds is not queued again."""
+    return _patched((sync_rows.RowSync, "requeue_busy", lambda *_: None))
+
+
+def nothing_is_verified() -> Any:
+    """No verification is queued for unsettled rows."""
+    return _patched((sync_rows.RowSync, "queue_verifications", lambda *_: None))
+
+
+def a_takeover_trusts_the_lost_worker() -> Any:
+    """An expired claim leaves the row settled."""
+    return _patched((sync_rows, "take_over", lambda entry, _settle: entry))
+
+
+def an_early_look_settles() -> Any:
+    """Any look settles, also one that a late request may still prove wrong."""
+
+    def settle(work: Work, horizon: datetime, now: datetime) -> datetime | None:
+        return horizon if work.unknown else None
+
+    return _patched((row_work, "_unsettled_until", settle))
+
+
+def an_unknown_answer_counts_as_none() -> Any:
+    """A write without an answer is taken for one that was not carried out."""
+
+    def shrug(self: Work) -> None:
+        self.try_again(None, 1)
+
+    return _patched((Work, "answer_lost", shrug))
+
+
+def an_unsettled_ledger_is_trusted() -> Any:
+    """The ledger's hashes decide although earlier requests may still act."""
+
+    def trusted(entry: Entry, key: RecordKey) -> bool:
+        current = entry.current_key
+        return (
+            current is not None
+            and current.identity == key.identity
+            and bool(entry.hashes)
+            and MAYBE not in entry.hashes.values()
+        )
+
+    return _patched((write_rows, "is_trusted", trusted))
+
+
+def finishing_is_not_conditional() -> Any:
+    """A worker that lost its claim records its outcome all the same."""
+
+    def finish(self: Held, finished: Sequence[tuple[Entry, Tally]]) -> set[RowId]:
+        for entry, tally in finished:
+            stored = self.ledger.read([entry.row_id])[entry.row_id]
+            self.ledger.write([Change(replace(entry, claim=None, version=stored.version), tally)])
+            self.entries.pop(entry.row_id, None)
+        return set()
+
+    return _patched((Held, "finish", finish))
+
+
+def the_deadline_is_not_checked() -> Any:
+    """A worker that stalled sends however late it is."""
+    return _patched((Held, "may_send_before", lambda _self: float("inf")))
+
+
+def nothing_is_noted_before_sending() -> Any:
+    """Keys and newly written fields are not stored before they are sent."""
+
+    def intend(self: RowWriter, works: Iterable[Work], held: Held) -> list[Work]:
+        return [
+            work
+            for work in works
+            if not work.outcome and work.plan and work.row_id in held.entries
+        ]
+
+    return _patched((RowWriter, "_intend", intend))
+
+
+def old_keys_are_forgotten() -> Any:
+    """Only the current key is looked at; a record under an old one stays as it is."""
+    return _patched(
+        (write_rows, "keys_to_look_up", lambda _entry, mapped: (mapped.key,)),
+        (decide, "_retirements", lambda *_: []),
+    )
+
+
+def the_link_is_saved_before_the_rows_are_queued() -> Any:
+    """The checkpoint moves on first."""
+    enumerate_task = EnumerateChanges._name_rows
+    follow = EnumerateChanges._follow
+
+    def early(self: EnumerateChanges, task: Any, checkpoint: Checkpoint, work: Any) -> bool:
+        page = self._runtime.source.changes(task.query, checkpoint.delta_link, tracked=True)
+        while page.next_link:
+            page = self._runtime.source.changes(task.query, page.next_link, tracked=True)
+        assert page.delta_link
+        Checkpoints(self._runtime.stores.state).save(
+            task, replace(checkpoint, delta_link=page.delta_link)
+        )
+        return follow(self, task, checkpoint, work)
+
+    del enumerate_task
+    return _patched((EnumerateChanges, "_follow", early))
+
+
+def rows_are_read_before_they_are_claimed() -> Any:
+    """The decision rests on a read that another worker's write may have overtaken."""
+    process = sync_rows.RowSync.process
+
+    def early(self: sync_rows.RowSync, message: Any) -> Any:
+        task = self._runtime.task(message.template, message.task)
+        source = self._runtime.source
+        rows = source.read(task.query, message.rows)
+        with mock.patch.object(
+            type(self._runtime.source), "__getattr__", _remembering(source, rows)
+        ):
+            return process(self, message)
+
+    return _patched((sync_rows.RowSync, "process", early))
+
+
+def nobody_wakes_or_sweeps() -> Any:
+    """Rows that wait are left waiting."""
+    return _patched(
+        (WaitingRows, "wake", lambda *_: None), (WaitingRows, "sweep", lambda *_: 0)
+    )
+
+
+@contextlib.contextmanager
+def _patched(*patches: tuple[Any, str, Any]) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        for target, name, replacement in patches:
+            stack.enter_context(mock.patch.object(target, name, replacement))
+        yield
+
+
+def _remembering(_source: Any, _rows: Any) -> Any:
+    raise NotImplementedError
+
+
+MUTANTS: tuple[Mutant, ...] = (
+    claims_are_not_exclusive,
+    busy_rows_are_dropped,
+    nothing_is_verified,
+    a_takeover_trusts_the_lost_worker,
+    an_early_look_settles,
+    an_unknown_answer_counts_as_none,
+    an_unsettled_ledger_is_trusted,
+    finishing_is_not_conditional,
+    the_deadline_is_not_checked,
+    nothing_is_noted_before_sending,
+    old_keys_are_forgotten,
+    the_link_is_saved_before_the_rows_are_queued,
+    nobody_wakes_or_sweeps,
+)
+__all__ = ["MUTANTS", "Mapped", "Operation", "PartResult", "claims"]
