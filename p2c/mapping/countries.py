@@ -35,13 +35,9 @@ def _folded(text: str) -> str:
 
 
 def _spellings() -> Iterator[tuple[str, str]]:
-    """Yield code and spelling, codes first: a name never takes a code's place."""
+    """Yield code and spelling. A test holds that no spelling stands for two countries."""
     for country in pycountry.countries:
-        yield country.alpha_2, country.alpha_2
-        yield country.alpha_2, country.alpha_3
-        yield country.alpha_2, country.numeric
-    for country in pycountry.countries:
-        for attribute in ("name", "official_name", "common_name"):
+        for attribute in ("alpha_2", "alpha_3", "numeric", "name", "official_name", "common_name"):
             spelling = getattr(country, attribute, None)
             if spelling:
                 yield country.alpha_2, spelling
@@ -53,7 +49,4 @@ def _spellings() -> Iterator[tuple[str, str]]:
 
 @cache
 def _codes() -> dict[str, str]:
-    codes: dict[str, str] = {}
-    for code, spelling in _spellings():
-        codes.setdefault(_folded(spelling), code)
-    return codes
+    return {_folded(spelling): code for code, spelling in _spellings()}

@@ -100,7 +100,7 @@ class Truncate:
     def apply(self, value: object) -> object:
         """Return the beginning of text that is too long; other values stay."""
         if isinstance(value, str):
-            return cut_text(value.rstrip(), self.length)
+            return cut_text(value, self.length)
         return value
 
 

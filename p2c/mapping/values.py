@@ -50,8 +50,6 @@ def plain_decimal(value: float | Decimal | str) -> Decimal | None:
 
     F&O keeps at most 32 digits, so anything longer is no number for it either.
     """
-    if isinstance(value, int) and value.bit_length() > 128:
-        return None
     try:
         number = Decimal(repr(value) if isinstance(value, float) else value)
     except ArithmeticError:

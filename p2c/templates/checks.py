@@ -87,14 +87,20 @@ def known(task: BoundTask, metadata: Metadata, problems: list[Problem]) -> bool:
     """Report a source table or a destination entity that the metadata lacks."""
     spec = task.spec
     before = len(problems)
-    for code, what, name, known in (
-        ("table-unknown", "source table", spec.source, list(metadata.tables)),
-        ("entity-unknown", "destination data entity", spec.destination, list(metadata.entities)),
+    for code, key, what, name, known in (
+        ("table-unknown", "source", "source table", spec.source, list(metadata.tables)),
+        (
+            "entity-unknown",
+            "destination",
+            "destination data entity",
+            spec.destination,
+            list(metadata.entities),
+        ),
     ):
         if name not in known:
             hint = suggestion(name, known) or f"; known are {', '.join(known)}"
             problems.append(
-                Problem(code, f"no {what} '{name}'{hint}", file=task.file, task=spec.name)
+                Problem(code, f"no {what} '{name}'{hint}", file=task.file_of(key), task=spec.name)
             )
     return len(problems) == before
 

@@ -94,7 +94,9 @@ class TaskCompiler:
 
     def report(self, code: str, message: str, name: str = "") -> None:
         """Add a problem of the task, or of one of its fields."""
-        file = self.task.file_of(name) if name else self.task.file
+        self._report_in(self.task.file_of(name), code, message, name)
+
+    def _report_in(self, file: str, code: str, message: str, name: str = "") -> None:
         self.problems.append(
             Problem(code, message, file=file, task=self.task.spec.name, field=name)
         )
@@ -131,12 +133,13 @@ class TaskCompiler:
             )
 
     def _filter(self, text: str, what: str) -> Filter | None:
+        report = partial(self._report_in, self.task.file_of(what))
         try:
             parsed = parse_filter(text, self.table.filter_source)
         except FilterError as error:
-            self.report(error.code, f"{what} '{text}': {error}")
+            report(error.code, f"{what} '{text}': {error}")
             return None
-        check_literals(parsed, f"{what} '{text}'", self.table, self.report)
+        check_literals(parsed, f"{what} '{text}'", self.table, report)
         return parsed
 
     def _skip_reasons(self) -> Iterable[SkipReason]:

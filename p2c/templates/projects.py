@@ -69,14 +69,19 @@ class ProjectSpec(Model):
 
 @dataclass(frozen=True)
 class BoundTask:
-    """A task with its overrides; `files` says which file a field's line comes from."""
+    """A task with its overrides.
+
+    Attributes:
+        files: Which file a field's line comes from, or a key of the task such as ``filter``;
+            `file` is the template's and holds for the rest.
+    """
 
     spec: TaskSpec
     file: str
     files: Mapping[str, str] = field(default_factory=dict)
 
     def file_of(self, name: str) -> str:
-        """Return the file to name in a problem with a field."""
+        """Return the file to name in a problem with a field or a key of the task."""
         return self.files.get(name, self.file)
 
 
@@ -213,9 +218,8 @@ def _bind_task(
     for key in ("destination", "filter", "requires", "retired"):
         if (value := getattr(changes, key)) is not None:
             update[key] = value
-    return BoundTask(
-        task.model_copy(update=update), file, dict.fromkeys(changes.fields, project_file)
-    )
+    files = dict.fromkeys((*changes.fields, *changes.model_fields_set), project_file)
+    return BoundTask(task.model_copy(update=update), file, files)
 
 
 def _merged(line: FieldSpec | None, override: FieldSpec) -> FieldSpec:

@@ -98,6 +98,10 @@ def test_a_value_converts_to_the_type_of_its_field(value, field_type, expected):
         ("perhaps", BOOLEAN, "expected yes or no, found text"),
         (2, NO_YES, "expected one of No, Yes, found a number"),
         (1, GENDER, "expected one of Unknown, Male, Female, NonSpecific, found a number"),
+        pytest.param(10**5000, TEXT, "expected text, found a number", id="endless-text"),
+        pytest.param(
+            10**5000, DECIMAL, "expected a number (Edm.Decimal), found a number", id="endless"
+        ),
         ([1], TEXT, "expected text, found an unreadable value"),
         ("half \ud83d", TEXT, "expected text, found half a character"),
     ],

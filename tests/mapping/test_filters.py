@@ -37,6 +37,7 @@ def resolve(name):
         ("active eq true", True),
         ("active ne true", False),
         ("active EQ TRUE", True),
+        ("active eq 1", False),
         ("unset eq false", True),
         ("unset eq true", False),
         ("unset ne true", True),

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2c.mapping import countries
 from p2c.mapping.conversion import FieldType, convert
 from p2c.mapping.countries import country_code
 from p2c.mapping.transforms import (
@@ -67,6 +68,10 @@ def test_a_blank_stays_blank_without_a_blank_left_side():
     assert convert(ValueMap("m", {"a": "b"}).apply("  "), FieldType("Edm.String")) is None
 
 
+def test_letters_that_only_fold_alike_are_one_left_side():
+    assert ValueMap("m", {left_side("Hauptstraße"): "found"}).apply("HAUPTSTRASSE") == "found"
+
+
 @given(st.text(min_size=1).filter(lambda text: text.strip()))
 def test_upper_and_lower_case_of_a_left_side_are_one(text):
     entries = {left_side(text): "found"}
@@ -84,7 +89,8 @@ def test_truncate_cuts_text_and_leaves_other_values():
 
 def test_transforms_run_in_order_and_the_first_rejection_ends_them():
     assert apply_all(None, (Default("RED"), COLOURS, Truncate(1))) == "R"
-    assert apply_all("green", (COLOURS, Default("x"))) == COLOURS.apply("green")
+    later = ValueMap("another map", {"a": "b"})
+    assert apply_all("green", (COLOURS, later)) == COLOURS.apply("green")
 
 
 @pytest.mark.parametrize(
@@ -132,6 +138,13 @@ def test_what_is_no_country_is_not_guessed(text):
     assert isinstance(result, Rejection)
     assert result.code == "value-not-mapped"
     assert f"'{text}'" in result.text
+
+
+def test_no_spelling_stands_for_two_countries():
+    codes: dict[str, set[str]] = {}
+    for code, spelling in countries._spellings():
+        codes.setdefault(countries._folded(spelling), set()).add(code)
+    assert {spelling: found for spelling, found in codes.items() if len(found) > 1} == {}
 
 
 def test_a_blank_country_is_blank():

@@ -259,6 +259,16 @@ BROKEN = [
         "remove one of them [destination-duplicate]",
     ),
     (
+        'template = "contacts"\n[tasks.Contacts]\nfilter = "state eq 0"\n',
+        "norway.toml, task 'Contacts': filter 'state eq 0': table 'contact' has no column 'state' "
+        "(did you mean 'statecode'?) [filter-column-unknown]",
+    ),
+    (
+        'template = "accounts"\n[tasks."Accounts - Customers"]\ndestination = "CustomersV4"\n',
+        "norway.toml, task 'Accounts - Customers': no destination data entity 'CustomersV4' (did "
+        "you mean 'CustomersV3'?) [entity-unknown]",
+    ),
+    (
         'template = "accounts"\n[columns.acount]\nx = { type = "String" }\n',
         "norway.toml: columns are declared for an unknown table 'acount' (did you mean "
         "'account'?) [table-unknown]",
