@@ -60,7 +60,7 @@ COUNTRIES: tuple[Country, ...] = (
         ("GmbH", "GmbH & Co. KG", "AG", "e.K."),
         (
             ("München", "80331", "Bayern"),
-            ("Köln", "50667", "Nordrhein-Westfalen"),
+            ("Köln", "50667", "NRW"),
             ("Berlin", "10115", ""),
             ("Düsseldorf", "40213", "NRW"),
         ),
@@ -75,7 +75,7 @@ COUNTRIES: tuple[Country, ...] = (
         ("Ltd", "PLC", "& Co Ltd", "LLP"),
         (
             ("London", "EC1A 1BB", ""),
-            ("Manchester", "M1 1AE", "Greater Manchester"),
+            ("Manchester", "M1 1AE", "Lancs"),
             ("King's Lynn", "PE30 1EX", "Norfolk"),
         ),
         ("High Street", "King's Road", "Church Lane", "Unit 4/5, Station Rd"),
@@ -87,7 +87,7 @@ COUNTRIES: tuple[Country, ...] = (
         "EUR",
         "+33",
         ("SARL", "SA", "SAS", "& Fils"),
-        (("Paris", "75001", "Île-de-France"), ("Besançon", "25000", ""), ("Nîmes", "30000", "")),
+        (("Paris", "75001", "IDF"), ("Besançon", "25000", ""), ("Nîmes", "30000", "")),
         ("Rue de l'Église", "Avenue Foch", "Place d'Armes"),
         ("François", "Hélène", "Jean-Luc", "Zoé", "Benoît"),
         ("Lefèvre", "D'Arc", "Dupont", "L'Hôte", "Géroux"),
@@ -107,7 +107,7 @@ COUNTRIES: tuple[Country, ...] = (
         "USD",
         "+91",
         ("Pvt. Ltd.", "Ltd."),
-        (("Mumbai", "400001", "Maharashtra"), ("Bengaluru", "560001", "Karnataka")),
+        (("Mumbai", "400001", "MH"), ("Bengaluru", "560001", "Karnataka")),
         ("M.G. Road", "Link Road"),
         ("Priya", "Arjun", "Lakshmi", "Ravi"),
         ("Sharma", "Patel", "Krishnamurthy", "Iyer"),
@@ -236,6 +236,12 @@ ODD_ACCOUNTS: tuple[dict[str, Any], ...] = (
     {"name": "Forgotten Number & Co", "accountnumber": None},
     {"name": "Tanaka Shōten 田中商店", "address1_country": "JA"},
     {"name": "Closed Down Corp.", "statecode": 1, "statuscode": 2},
+    {
+        "name": "Rheinische Werke",
+        "address1_country": "Deutschland",
+        "address1_city": "Köln",
+        "address1_stateorprovince": "Nordrhein-Westfalen",
+    },
     {"name": "No Currency Inc.", "_transactioncurrencyid_value": None},
 )
 

@@ -69,8 +69,10 @@ def _boundary(content_type: str) -> bytes:
 def _split(body: bytes, boundary: bytes) -> list[bytes]:
     marker = b"\r\n--" + boundary
     pieces = (b"\r\n" + body).split(marker)
-    if len(pieces) < 2 or not pieces[-1].startswith(b"--"):
-        raise BadBatchError("The batch has no closing boundary, or its lines do not end in CRLF.")
+    if len(pieces) < 3 or not pieces[-1].startswith(b"--"):
+        raise BadBatchError(
+            "The batch has no part, no closing boundary, or its lines do not end in CRLF."
+        )
     parts = []
     for piece in pieces[1:-1]:
         if not piece.startswith(b"\r\n"):

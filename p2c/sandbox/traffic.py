@@ -1,6 +1,6 @@
 """Counts of what a service was asked, and the service protection limits that follow from it."""
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import ceil
@@ -64,7 +64,7 @@ class Limits:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._done: dict[str, deque[tuple[float, float]]] = {}
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._running: Counter[str] = Counter()
 
     def excess(self, user: str, switches: Switches) -> Excess | None:
@@ -73,7 +73,7 @@ class Limits:
         done = self._done.setdefault(user, deque())
         seconds = self._seconds
         while done and done[0][0] <= now - switches.limit_window_seconds:
-            seconds[user] -= done.popleft()[1]  # type: ignore[assignment]  # a Counter of floats
+            seconds[user] -= done.popleft()[1]
         if self._running[user] >= switches.limit_concurrency:
             return Excess("concurrency", 1)
         wait = ceil(done[0][0] + switches.limit_window_seconds - now) if done else 1
@@ -93,4 +93,4 @@ class Limits:
         now = self._clock()
         self._running[user] -= 1
         self._done.setdefault(user, deque()).append((now, now - started))
-        self._seconds[user] += now - started  # type: ignore[assignment]  # a Counter of floats
+        self._seconds[user] += now - started

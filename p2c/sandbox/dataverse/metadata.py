@@ -1,6 +1,7 @@
 """``$metadata`` and ``EntityDefinitions``: what a client asks before it trusts a table."""
 
 import re
+import uuid
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -76,9 +77,7 @@ def definitions(call: Call, segments: list[Segment], switches: Switches) -> Repl
     if segments[1].name == "Keys":
         return json_reply(200, {"value": [_picked(k, select) for k in keys(table, switches)]})
     if segments[1].name == "Attributes":
-        attributes = [_attribute(table, column) for column in table.columns.values()]
-        attributes = _filtered(attributes, options)
-        return json_reply(200, {"value": [_picked(item, select) for item in attributes]})
+        return json_reply(200, {"value": _attributes(table, segments[2:], select, options)})
     raise refused(404, BAD_REQUEST, f"Resource not found for the segment '{segments[1].name}'.")
 
 
@@ -117,6 +116,28 @@ def _key(table: str, column: str, name: str, state: str) -> dict[str, Any]:
     }
 
 
+_CAST = re.compile(r"Microsoft\.Dynamics\.CRM\.(\w+)AttributeMetadata")
+
+
+def _attributes(
+    table: Table, cast: list[Segment], select: list[str], options: dict[str, str]
+) -> list[dict[str, Any]]:
+    """The columns of a table; properties of one kind of column are selected through a cast."""
+    items = [_attribute(table, column) for column in table.columns.values()]
+    if cast:
+        match = _CAST.fullmatch(cast[0].name)
+        kinds = {match[1], f"{match[1]}Type"} if match else set()
+        items = [item for item in items if item["AttributeType"] in kinds]
+    elif "MaxLength" in select:
+        raise refused(
+            400,
+            BAD_REQUEST,
+            "Could not find a property named 'MaxLength' on type "
+            "'Microsoft.Dynamics.CRM.AttributeMetadata'.",
+        )
+    return [_picked(item, select) for item in _filtered(items, options)]
+
+
 def _attribute(table: Table, column: Column) -> dict[str, Any]:
     kind = ATTRIBUTE_TYPES[column.kind]
     if column.logical_name == "parentcustomerid":
@@ -124,6 +145,8 @@ def _attribute(table: Table, column: Column) -> dict[str, Any]:
     elif column.logical_name in {"statecode", "statuscode"}:
         kind = {"statecode": "State", "statuscode": "Status"}[column.logical_name]
     item: dict[str, Any] = {
+        "@odata.type": f"#Microsoft.Dynamics.CRM.{kind}AttributeMetadata",
+        "MetadataId": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{table.logical_name}.{column.name}")),
         "LogicalName": column.logical_name,
         "SchemaName": column.logical_name,
         "EntityLogicalName": table.logical_name,
@@ -161,7 +184,7 @@ def _filtered(items: list[dict[str, Any]], options: dict[str, str]) -> list[dict
 def _picked(item: dict[str, Any], select: list[str]) -> dict[str, Any]:
     if not select:
         return item
-    unknown = [name for name in select if name not in item and name != "MaxLength"]
+    unknown = [name for name in select if name not in item]
     if unknown:
         raise refused(
             400,

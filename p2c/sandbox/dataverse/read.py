@@ -154,7 +154,7 @@ def read_many(call: Call, table: Table, store: Store, switches: Switches) -> Rep
 
 def context(call: Call, shape: Shape, suffix: str = "") -> str:
     """The context URL of an answer."""
-    columns = f"({','.join(shape.columns)})" if shape.selected else ""
+    columns = f"({','.join(shape.selected)})" if shape.selected else ""
     version = call.path.split("/")[3] if call.path.count("/") > 2 else "v9.2"
     return f"{call.root}/api/data/{version}/$metadata#{shape.table.entity_set}{columns}{suffix}"
 

@@ -30,7 +30,9 @@ class Shape:
 
     table: Table
     columns: tuple[str, ...]
-    selected: bool
+    """Shown columns, the primary key always among them."""
+    selected: tuple[str, ...]
+    """The columns that ``$select`` named; empty for all."""
     expands: tuple[Expand, ...]
 
 
@@ -43,14 +45,16 @@ def shape_of(table: Table, select: str | None, expand: str | None) -> Shape:
     """
     if select is None or select.strip() in {"", "*"}:
         columns = [name for name in table.columns if name != table.primary_id]
+        selected: list[str] = []
     else:
-        columns = []
+        columns, selected = [], []
         for raw in select.split(","):
             name = raw.strip()
             if name not in table.columns:
                 raise unknown_property(name, table.type_name)
             if name not in columns:
                 columns.append(name)
+            selected.append(name)
             if table.columns[name].kind == "money" and (
                 "_transactioncurrencyid_value" not in columns
             ):
@@ -64,7 +68,7 @@ def shape_of(table: Table, select: str | None, expand: str | None) -> Shape:
             "0x8004430D",
             f"Number of link entity {_count(expands)} exceeded limit {MAX_EXPANDS}",
         )
-    return Shape(table, tuple(columns), bool(select), expands)
+    return Shape(table, tuple(columns), tuple(dict.fromkeys(selected)), expands)
 
 
 def _count(expands: tuple[Expand, ...]) -> int:
