@@ -15,7 +15,7 @@ from p2c.errors import (
     UnavailableError,
 )
 from p2c.fno.results import result_of
-from p2c.model import Create, Operation, PartResult, Reason, RecordKey, Update, Written
+from p2c.model import Create, Operation, PartResult, Reason, RecordKey, Written
 from p2c.odata import exact_json, urls
 from p2c.odata.answer import Answer, describe, json_object
 from p2c.odata.batch import BatchRequest, content_type, read_batch, write_batch
@@ -56,7 +56,7 @@ class FnoClient:
             ServiceRefusedError: An entity or field is unknown, or a privilege is missing.
             RetryLaterError: Throttled or unavailable.
         """
-        wanted = list(dict.fromkeys(values))
+        wanted = [value for value in dict.fromkeys(values) if _is_text(value)]
         if any("*" in value for value in wanted):
             raise ValueError("a value with '*', which F&O reads as a wildcard")
         columns = list(dict.fromkeys([field, *select]))
@@ -146,7 +146,7 @@ class FnoClient:
         answer = self._transport.write(
             "POST",
             self._root + urls.with_options("$batch", [_CROSS_COMPANY]),
-            {"Content-Type": content_type(boundary)},
+            {"Content-Type": content_type(boundary), "Accept": "multipart/mixed"},
             write_batch(requests, boundary),
             operations=len(requests),
             send_before=send_before,
@@ -169,10 +169,9 @@ class FnoClient:
         headers = {"Content-Type": _JSON, "Accept": _JSON, "OData-Version": "4.0"}
         try:
             body = exact_json.dumps(_values(operation)).encode("ascii")
-            if isinstance(operation, Update):
-                path, method = urls.keyed(operation.key.entity_set, operation.key.parts), "PATCH"
-            else:
-                path, method = urls.name(operation.key.entity_set), "POST"
+            path, method = urls.keyed(operation.key.entity_set, operation.key.parts), "PATCH"
+            if isinstance(operation, Create):
+                path, method = operation.key.entity_set, "POST"
             url = self._root + urls.with_options(path, [_CROSS_COMPANY])
         except ValueError as error:
             text = f"The record does not fit into a request: {type(error).__name__}."
@@ -263,6 +262,15 @@ def _values(operation: Operation) -> dict[str, object]:
     if isinstance(operation, Create):
         return {**dict(operation.key.parts), **operation.values}
     return dict(operation.values)
+
+
+def _is_text(value: str) -> bool:
+    """Whether a value is whole Unicode text; F&O can hold nothing else, so there is no such key."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_filter_too_long(answer: Answer) -> bool:

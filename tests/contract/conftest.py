@@ -53,18 +53,19 @@ CONTACTS = SourceQuery(
 
 
 class Tokens:
-    """Bearer tokens of one service."""
+    """Bearer tokens of one service; one serves the whole test unless a fresh one is forced."""
 
     def __init__(self, root: str) -> None:
         self._scope = f"{root}/.default"
+        self._token = "" if IS_REAL else "sandbox"
 
     def __call__(self, *, force_refresh: bool = False) -> str:
-        if not IS_REAL:
-            return "sandbox"
-        from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - only for a real one
+        if not self._token or (force_refresh and IS_REAL):
+            from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - if it is real
 
-        with DefaultAzureCredential() as credential:
-            return credential.get_token(self._scope).token
+            with DefaultAzureCredential() as credential:
+                self._token = credential.get_token(self._scope).token
+        return self._token
 
 
 @dataclass

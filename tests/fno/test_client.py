@@ -100,6 +100,11 @@ class TestFind:
         assert client.find("CustomersV2", "CustomerAccount", [], []) == []
         assert server.received == []
 
+    def test_what_is_no_text_is_not_asked_for(self, client, server):
+        server.play(json_reply({"value": []}))
+        client.find("CustomersV2", "F", ["a", "\ud800"], [])
+        assert "(F eq 'a')" in options(server.received[0].path)["$filter"][0]
+
     def test_a_wildcard_is_refused(self, client, server):
         with pytest.raises(ValueError, match="wildcard"):
             client.find("CustomersV2", "CustomerAccount", ["A", "*"], [])
@@ -270,8 +275,9 @@ class TestWrite:
     def test_a_record_that_fits_into_no_request_harms_only_itself(self, client, server):
         server.play(multipart_reply([change_set(1, 204)]))
         operations = [update("\ud800"), update("B"), update("C", Amount=Decimal("NaN"))]
-        results = client.write(operations, send_before=LATER)
-        assert written(results) == [Written.REFUSED, Written.DONE, Written.REFUSED]
+        results = client.write([*operations, create("\ud800")], send_before=LATER)
+        refused = Written.REFUSED
+        assert written(results) == [refused, Written.DONE, refused, refused]
         assert results[0].reason is not None
         assert results[0].reason.code == "record-not-sendable"
 

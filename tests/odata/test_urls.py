@@ -116,6 +116,7 @@ def test_a_link_within_the_service_is_followed(link):
         "accounts?$skiptoken=1",
         "https://org.crm4.dynamics.com/api/data/v9.2/accounts?a b",
         "https://org.crm4.dynamics.com/api/data/v9.2/accounts\r\nHost: evil.example",
+        "https://org.crm4.dynamics.com/api/data/v9.2/accounts\x7f",
         "https://[org/api/data/v9.2/accounts",
         "",
     ],
