@@ -1,1 +1,273 @@
-"""Chooses the implementations of every port from the settings; nothing else does."""
+"""Chooses the implementations and puts the app together, from the settings.
+
+The functions and the commands build one `App` a process. Building connects to nothing but storage,
+and to that only when the key of the field hashes is kept there.
+"""
+
+import os
+import secrets
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError, ClientAuthenticationError
+
+from p2c.dataverse import DataverseClient
+from p2c.errors import ServiceRefusedError, UnavailableError, cut
+from p2c.fno import FnoClient
+from p2c.mapping.task import CompiledTemplate
+from p2c.odata.meter import Meter
+from p2c.odata.transport import TokenProvider, Transport
+from p2c.settings import Settings
+from p2c.storage import AzureDocuments, AzureQueue, StorageAccount, SystemClock
+from p2c.sync.backoff import Backoff
+from p2c.sync.enumerate_changes import EnumerateChanges
+from p2c.sync.executions import Executions
+from p2c.sync.handle_message import MessageHandler
+from p2c.sync.keep_alive import keep_claims
+from p2c.sync.limiter import Limiter
+from p2c.sync.ports import Documents
+from p2c.sync.prerequisites import WaitingRows
+from p2c.sync.runtime import Runtime, Stores
+from p2c.sync.sync_rows import KeepAlive, RowSync
+from p2c.templates import load_templates
+
+LEDGER_TABLE = "p2cledger"
+WAITING_TABLE = "p2cwaiting"
+STATE_TABLE = "p2cstate"
+EXECUTIONS_TABLE = "p2cexecutions"
+TABLES = (LEDGER_TABLE, WAITING_TABLE, STATE_TABLE, EXECUTIONS_TABLE)
+
+SANDBOX_TOKEN = "sandbox"  # noqa: S105  the sandbox takes any token; this one is public
+HASH_KEY_BYTES = 32
+_HASH_KEY_PLACE = ("secrets", "hash-key")
+
+
+def queue_name(template: str) -> str:
+    """Return the name of a template's queue."""
+    return f"p2c-{template}"
+
+
+def poison_queue_name(template: str) -> str:
+    """Return the name that the Functions host gives to the poison queue of a template's queue."""
+    return f"{queue_name(template)}-poison"
+
+
+@dataclass(frozen=True)
+class App:
+    """Everything a process works with.
+
+    Attributes:
+        templates: Those that were asked for, prerequisites first. The runtime knows all.
+        queue: Template name to its queue.
+        poison_queue: Template name to its poison queue.
+        tables: Table name to table.
+        backoff: Service (``dataverse``, ``fno``) to its shared back-off.
+    """
+
+    settings: Settings
+    templates: tuple[CompiledTemplate, ...]
+    runtime: Runtime
+    handler: MessageHandler
+    enumerate_changes: EnumerateChanges
+    executions: Executions
+    waiting: WaitingRows
+    meter: Meter
+    source: DataverseClient
+    destination: FnoClient
+    backoff: Mapping[str, Backoff]
+    queue: Callable[[str], AzureQueue]
+    poison_queue: Callable[[str], AzureQueue]
+    tables: Mapping[str, AzureDocuments]
+    transports: tuple[Transport, ...]
+
+    def ensure_storage(self) -> None:
+        """Create the tables, queues and poison queues of all templates that are missing.
+
+        Raises:
+            UnavailableError: Storage cannot be reached.
+            ServiceRefusedError: Storage does not accept the credential.
+        """
+        for table in self.tables.values():
+            table.ensure()
+        for name in self.runtime.templates:
+            self.queue(name).ensure()
+            self.poison_queue(name).ensure()
+
+    def close(self) -> None:
+        """Close the connections to both services."""
+        for transport in self.transports:
+            transport.close()
+
+
+def build_app(
+    settings: Settings,
+    *,
+    templates: Sequence[str] | None = None,
+    execution: str = "",
+    keep_alive: KeepAlive = keep_claims,
+) -> App:
+    """Put the app together.
+
+    Args:
+        templates: Names of those wanted; None for all.
+        execution: Counts everything the process does besides the messages' own executions.
+        keep_alive: Holds on to claims, and to whatever else, while a message is worked on.
+
+    Raises:
+        RequestError: A name is not a template's.
+        TemplateError: A template or project does not load.
+        UnavailableError, ServiceRefusedError: The hash key is kept in storage, which cannot be
+            reached or refuses the credential.
+    """
+    loaded = _load(settings, None)
+    wanted = loaded if templates is None else _load(settings, templates)
+    account = _storage_account(settings)
+    tables = {name: account.documents(name) for name in TABLES}
+    stores = Stores(
+        ledger=tables[LEDGER_TABLE],
+        waiting=tables[WAITING_TABLE],
+        state=tables[STATE_TABLE],
+        executions=tables[EXECUTIONS_TABLE],
+    )
+    queue = cache(lambda template: account.queue(queue_name(template)))
+    poison_queue = cache(lambda template: account.queue(poison_queue_name(template)))
+    meter = Meter()
+    transports = _transports(settings, meter)
+    source = DataverseClient(transports["dataverse"])
+    destination = FnoClient(transports["fno"], settings.legal_entity)
+    runtime = Runtime(
+        source=source,
+        destination=destination,
+        stores=stores,
+        queue_of=queue,
+        clock=SystemClock(),
+        templates={template.name: template for template in loaded},
+        hash_key=_hash_key(settings, stores.state),
+        settle_seconds=settings.settle_seconds,
+        owner=f"{os.getpid()}-{uuid.uuid4().hex}",
+        execution=execution,
+    )
+    limiter = Limiter(stores.state, runtime.clock, runtime.owner)
+    row_sync = RowSync(runtime, keep_alive, limiter)
+    return App(
+        settings=settings,
+        templates=wanted,
+        runtime=runtime,
+        handler=MessageHandler(runtime, row_sync),
+        enumerate_changes=EnumerateChanges(runtime),
+        executions=Executions(runtime),
+        waiting=WaitingRows(runtime),
+        meter=meter,
+        source=source,
+        destination=destination,
+        backoff=row_sync.backoff,
+        queue=queue,
+        poison_queue=poison_queue,
+        tables=tables,
+        transports=tuple(transports.values()),
+    )
+
+
+def _load(settings: Settings, names: Sequence[str] | None) -> tuple[CompiledTemplate, ...]:
+    return load_templates(
+        names, legal_entity=settings.legal_entity, projects_folder=settings.projects
+    )
+
+
+def _transports(settings: Settings, meter: Meter) -> dict[str, Transport]:
+    roots = {"dataverse": settings.dataverse_url, "fno": settings.fno_url}
+    return {
+        service: Transport(
+            service, root, _token_provider(settings, service, root), meter, SystemClock()
+        )
+        for service, root in roots.items()
+    }
+
+
+def _storage_account(settings: Settings) -> StorageAccount:
+    storage = settings.storage
+    if storage.connection_string is not None:
+        return StorageAccount(connection_string=storage.connection_string.get_secret_value())
+    return StorageAccount(
+        queue_url=storage.queue_url,
+        table_url=storage.table_url,
+        credential=_storage_credential(storage.credential, storage.client_id),
+    )
+
+
+def _storage_credential(kind: str | None, client_id: str | None) -> TokenCredential:
+    # Imported here because it takes a third of a second, and only Azure needs it.
+    from azure.identity import (  # noqa: PLC0415
+        DefaultAzureCredential,
+        ManagedIdentityCredential,
+    )
+
+    if kind == "managedidentity":
+        return ManagedIdentityCredential(client_id=client_id)
+    return DefaultAzureCredential(managed_identity_client_id=client_id)
+
+
+def _token_provider(settings: Settings, service: str, url: str) -> TokenProvider:
+    if settings.credential == "sandbox":  # The settings allow it with loopback hosts only.
+        return _sandbox_token
+    return _IdentityToken(service, f"{url}/.default")
+
+
+def _sandbox_token(*, force_refresh: bool) -> str:  # noqa: ARG001  it is always the same
+    return SANDBOX_TOKEN
+
+
+class _IdentityToken:
+    """Tokens of DefaultAzureCredential, which keeps them until shortly before they expire."""
+
+    def __init__(self, service: str, scope: str) -> None:
+        self._service = service
+        self._scope = scope
+        self._lock = threading.Lock()
+        self._credential: TokenCredential | None = None
+
+    def __call__(self, *, force_refresh: bool) -> str:
+        try:
+            return self._current(renew=force_refresh).get_token(self._scope).token
+        except ClientAuthenticationError as error:
+            raise ServiceRefusedError(
+                f"{self._service}: no token for {self._scope}: {cut(error.message)} Expected a "
+                "managed identity in Azure, or a developer's sign-in elsewhere. Sign in, or give "
+                "the app its identity.",
+                service=self._service,
+                code="token-missing",
+            ) from error
+        except AzureError as error:
+            raise UnavailableError(
+                f"{self._service}: the identity provider gave no token for {self._scope} "
+                f"({type(error).__name__}). p2c tries again later.",
+                service=self._service,
+                code="identity-unavailable",
+            ) from error
+
+    def _current(self, *, renew: bool) -> TokenCredential:
+        """Return the credential; a new one has an empty cache, there is no other way to renew."""
+        from azure.identity import DefaultAzureCredential  # noqa: PLC0415  see above
+
+        with self._lock:
+            if renew or self._credential is None:
+                self._credential = DefaultAzureCredential()
+            return self._credential
+
+
+def _hash_key(settings: Settings, state: Documents) -> bytes:
+    """Return the key from the settings, or the one in storage, made there at the first time."""
+    if settings.hash_key is not None:
+        return settings.hash_key.get_secret_value().encode()
+    while True:
+        known = state.get(*_HASH_KEY_PLACE)
+        if known is not None:
+            return bytes.fromhex(str(known.body["key"]))
+        made = secrets.token_bytes(HASH_KEY_BYTES)
+        # On a conflict another process has just made one, which is then everybody's.
+        if state.put(*_HASH_KEY_PLACE, {"key": made.hex()}, None):
+            return made
