@@ -213,7 +213,7 @@ DEPARTMENTS = ("Purchasing", "Finance", "R&D", "Salg", "Vertrieb", "IT", "Human 
 
 ODD_ACCOUNTS: tuple[dict[str, Any], ...] = (
     {"name": "Contoso & Söhne (Süd/West) 'Export' #1 + 50% GmbH"},
-    {"name": "Very long " + "and longer " * 8 + "Company of Brothers"},
+    {"name": "Very long " + "and longer " * 5 + "Company of Brothers"},
     {
         "name": "The Honourable Society for the Advancement of Commerce, Shipping, Fisheries and "
         "Associated Maritime Trades of the Northern Isles and Adjacent Coasts Limited"

@@ -8,7 +8,6 @@ import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from time import monotonic
 
 from p2c.sandbox.control import Control
 from p2c.sandbox.faults import Fault, Service
@@ -26,7 +25,6 @@ from p2c.sandbox.http import (
     send_truncated,
 )
 from p2c.sandbox.state import State
-from p2c.sandbox.traffic import Limits
 
 _LATE = frozenset({"reset_after", "drop_part", "garbage", "truncate", "cut", "foreign_link"})
 
@@ -38,7 +36,6 @@ class Front:
         self.service: Service = service
         self._state = state
         self._control = Control(state)
-        self._limits = Limits(monotonic)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,8 +99,10 @@ class Front:
         return reply
 
     async def _carry_out_late(self, call: Call, seconds: float) -> None:
+        generation = self._state.generation
         await asyncio.sleep(seconds)
-        await self._admitted(call)
+        if generation == self._state.generation:
+            await self._admitted(call)
 
     async def _admitted(self, call: Call, budget: int | None = None) -> Reply:
         simulator = self._state.simulator(self.service)
@@ -114,17 +113,18 @@ class Front:
         limited = (
             switches.dataverse_limits if self.service == "dataverse" else switches.fno_user_limits
         )
-        excess = self._limits.excess(user, switches) if limited else None
+        limits = self._state.limits[self.service]
+        excess = limits.excess(user, switches) if limited else None
         if excess is not None:
             return simulator.throttled(excess)
-        started = self._limits.begin(user)
+        started = limits.begin(user)
         try:
             milliseconds = self._state.latency_of(self.service).request_ms
             if milliseconds:
                 await asyncio.sleep(milliseconds / 1000)
             return await self._carried_out(call, budget)
         finally:
-            self._limits.end(user, started)
+            limits.end(user, started)
 
     async def _carried_out(self, call: Call, budget: int | None) -> Reply:
         """Carry out a call; of a batch only the first `budget` operations, unless None."""
