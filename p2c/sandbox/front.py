@@ -5,6 +5,7 @@ event loop, so their state needs no locks.
 """
 
 import asyncio
+import uuid
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -46,6 +47,7 @@ class Front:
             return
         traffic = self._state.traffic[self.service]
         traffic.begin(call.method, call.url)
+        traffic.cookies += "cookie" in call.headers
         status = 0
         try:
             fault = self._state.faults.hit(self.service, call, "request") or self._random_fault()
@@ -56,6 +58,7 @@ class Front:
                 await send_truncated(send, reply, scope, receive)
             else:
                 status = reply.status
+                reply.headers |= self._tracing_headers(call)
                 await send_reply(send, reply)
         finally:
             traffic.end(status)
@@ -66,6 +69,24 @@ class Front:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+    def _tracing_headers(self, call: Call) -> dict[str, str]:
+        """What the real services send along: ids for support, allowances, and a sticky cookie."""
+        request_id = str(uuid.uuid4())
+        cookie = {"Set-Cookie": f"ARRAffinity={request_id[:8]};Path=/;HttpOnly"}
+        if self.service == "fno":
+            return {"ms-dyn-aid": request_id, **cookie}
+        limits = self._state.limits[self.service]
+        user = call.headers.get("authorization", "")
+        left, seconds = limits.remaining(user, self._state.switches)
+        return {
+            "x-ms-service-request-id": request_id,
+            "REQ_ID": request_id,
+            "x-ms-ratelimit-burst-remaining-xrm-requests": str(left),
+            "x-ms-ratelimit-time-remaining-xrm-requests": f"{seconds:.2f}",
+            "x-ms-dop-hint": "4",
+            **cookie,
+        }
 
     def _random_fault(self) -> Fault | None:
         switches, faults = self._state.switches, self._state.faults

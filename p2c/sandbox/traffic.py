@@ -17,6 +17,8 @@ class Traffic:
     methods: Counter[str] = field(default_factory=Counter)
     """Operations by method, those inside batches included; a batch itself is ``$batch``."""
     statuses: Counter[int] = field(default_factory=Counter)
+    cookies: int = 0
+    """Requests that sent a cookie back; each would stick to one server of the service."""
     in_flight: int = 0
     max_concurrency: int = 0
     log: deque[dict[str, object]] = field(default_factory=lambda: deque(maxlen=1_000))
@@ -41,6 +43,7 @@ class Traffic:
             "methods": dict(self.methods),
             "statuses": {str(status): count for status, count in self.statuses.items()},
             "throttled": self.statuses[429],
+            "cookies": self.cookies,
             "max_concurrency": self.max_concurrency,
             "log": list(self.log),
         }
@@ -87,6 +90,13 @@ class Limits:
         """A request starts; returns the time, to be given to `end`."""
         self._running[user] += 1
         return self._clock()
+
+    def remaining(self, user: str, switches: Switches) -> tuple[int, float]:
+        """Requests and seconds of execution that a user has left in the window."""
+        return (
+            switches.limit_requests - len(self._done.get(user, ())),
+            switches.limit_seconds - self._seconds[user],
+        )
 
     def end(self, user: str, started: float) -> None:
         """A request has been carried out."""

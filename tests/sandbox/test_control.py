@@ -99,3 +99,17 @@ def test_tokens_can_be_expired(sandbox, dataverse):
     link = dataverse.get("accounts", "odata.track-changes").json()["@odata.deltaLink"]
     control(sandbox, "POST", "expire-tokens")
     assert dataverse.get(link).status_code == 400
+
+
+def test_answers_carry_ids_allowances_and_a_cookie_that_should_not_come_back(
+    sandbox, dataverse, fno
+):
+    sandbox.set_switches(limit_requests=10)
+    first = dataverse.get("WhoAmI")
+    assert first.headers["x-ms-service-request-id"] == first.headers["REQ_ID"]
+    assert first.headers["x-ms-ratelimit-burst-remaining-xrm-requests"] == "9"
+    one, other = fno.get("Companies"), fno.get("Companies")
+    assert one.headers["ms-dyn-aid"] != other.headers["ms-dyn-aid"]
+    # The session keeps cookies, so the second call to F&O sent one back.
+    counted = sandbox.requests()
+    assert (counted["dataverse"]["cookies"], counted["fno"]["cookies"]) == (0, 1)
