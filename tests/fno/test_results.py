@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from p2c.fno.results import result_of
 from p2c.model import Create, PartResult, Reason, RecordKey, Update, Written
@@ -134,3 +136,17 @@ def test_fnos_words_are_cut_before_the_advice():
     assert found.reason is not None
     assert len(found.reason.text) < 320
     assert found.reason.text.endswith("then retry.")
+
+
+BODIES = st.binary(max_size=50) | st.builds(
+    lambda text: json.dumps({"error": {"message": text, "innererror": {"message": text}}}).encode(),
+    st.text(),
+)
+
+
+@given(st.integers(100, 599), st.sampled_from(["text/html", "application/json", ""]), BODIES)
+def test_no_answer_can_break_the_reader_and_only_a_success_is_done(status, kind, body):
+    for operation in (CREATE, UPDATE):
+        found = result_of(operation, Answer(status, {"content-type": kind}, body), NOW)
+        assert (found.written is Written.DONE) == (200 <= status < 300)
+        assert (found.reason is None) == (found.written is Written.DONE)
