@@ -223,6 +223,7 @@ class TestWrite:
         assert written(client.write(operations, send_before=LATER)) == [Written.DONE] * 2
         request = server.received[0]
         assert request.path == "/data/$batch?cross-company=true"
+        assert request.headers["accept"] == "multipart/mixed"
         text = request.body.decode()
         assert f"POST {server.url}/data/CustomersV2?cross-company=true HTTP/1.1\r\n" in text
         assert '{"dataAreaId":"usmf","CustomerAccount":"A/1","CreditLimit":1.10}' in text

@@ -163,6 +163,13 @@ def test_the_body_of_an_answer_is_exact():
     assert found.headers["odata-version"] == "4.0"
 
 
+@pytest.mark.parametrize("text", ["see --b", "a\r\n--b is text\r\n--bb\r\n --b--\r\nc"])
+def test_a_boundary_within_other_text_is_none(text):
+    found = read_batch(TYPE, body(answer(400, content_id="1", body=text)), 1)[0]
+    assert found is not None
+    assert found.body.decode() == text
+
+
 @pytest.mark.parametrize(
     "kind", ['Multipart/Mixed; BOUNDARY="b"', "multipart/mixed;boundary = b;x"]
 )
