@@ -64,6 +64,8 @@ def test_a_rolled_back_change_is_in_no_delta(dataverse):
         )
     )
     assert dataverse.get(link).json()["value"] == []
+    dataverse.delete(f"accounts({row_id})")
+    assert [item["id"] for item in dataverse.get(link).json()["value"]] == [row_id]
 
 
 @pytest.mark.parametrize(

@@ -187,3 +187,13 @@ def test_a_row_created_again_under_its_id_is_a_change(dataverse):
     dataverse.delete(f"accounts({row_id})")
     dataverse.patch(f"accounts({row_id})", {"name": "b"})
     assert names(dataverse.get(link)) == ["b"]
+
+
+def test_a_row_deleted_twice_is_listed_once(dataverse):
+    row_id = make_account(dataverse, name="a")
+    link = delta_link(dataverse)
+    for _ in range(2):
+        dataverse.delete(f"accounts({row_id})")
+        dataverse.patch(f"accounts({row_id})", {"name": "again"})
+    dataverse.delete(f"accounts({row_id})")
+    assert [item["id"] for item in dataverse.get(link).json()["value"]] == [row_id]

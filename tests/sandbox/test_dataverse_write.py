@@ -115,6 +115,14 @@ def test_an_upsert_by_alternate_key_echoes_the_key_and_takes_its_value(dataverse
     assert [row["lastname"] for row in dataverse.get("contacts").json()["value"]] == ["M"]
 
 
+def test_key_columns_in_the_body_win_on_create_and_are_ignored_on_update(dataverse):
+    path = "contacts(msdynce_contactnumber='{}')"
+    dataverse.patch(path.format("CON-1"), {"lastname": "L", "msdynce_contactnumber": "CON-2"})
+    dataverse.patch(path.format("CON-2"), {"lastname": "M", "msdynce_contactnumber": "CON-3"})
+    rows = dataverse.get("contacts").json()["value"]
+    assert [(row["lastname"], row["msdynce_contactnumber"]) for row in rows] == [("M", "CON-2")]
+
+
 def test_a_key_value_can_be_used_once_only(dataverse):
     make_contact(dataverse, lastname="L", msdynce_contactnumber="CON-1")
     answer = dataverse.post("contacts", {"lastname": "M", "msdynce_contactnumber": "con-1"})

@@ -252,7 +252,7 @@ class Dataverse:
         user = user_of(call)
         if call.method == "PATCH":
             if row is not None:
-                return self.writer.update(call, table, row, user, self.switches)
+                return self.writer.update(call, table, row, user, self.switches, set(key))
             if "if-match" in call.headers:
                 raise missing(table, key)
             return self.writer.create(

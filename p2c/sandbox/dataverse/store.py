@@ -31,6 +31,7 @@ class TableStore:
         self.ids: list[str] = []
         self.changed: list[tuple[int, str]] = []
         self.deleted: list[tuple[int, str]] = []
+        self.deleted_at: dict[str, int] = {}
         self._indexes: dict[str, dict[Any, dict[str, None]]] = {
             column: {} for column in INDEXED[table.logical_name]
         }
@@ -75,12 +76,12 @@ class TableStore:
                 yield changed, row
 
     def deletions_after(self, version: int, until: int) -> Iterator[tuple[int, str]]:
-        """Rows deleted in (version, until] that do not exist any more, by version."""
+        """Rows that do not exist, with their last deletion, if in (version, until], by version."""
         start = bisect_right(self.deleted, (version, "~"))
         for deleted, row_id in self.deleted[start:]:
             if deleted > until:
                 return
-            if row_id not in self.rows:
+            if row_id not in self.rows and self.deleted_at.get(row_id) == deleted:
                 yield deleted, row_id
 
 
@@ -121,15 +122,16 @@ class Store:
         store = self.tables[table]
         old = store.rows[row_id]
         self.version += 1
-        entry = (self.version, row_id)
+        before = store.deleted_at.get(row_id, 0)
 
         def undo() -> None:
             store.set(row_id, old)
-            store.deleted.remove(entry)
+            store.deleted_at[row_id] = before
 
         self._remember(undo)
         store.set(row_id, None)
-        store.deleted.append(entry)
+        store.deleted.append((self.version, row_id))
+        store.deleted_at[row_id] = self.version
 
     def load(self, table: str, rows: Iterable[Row], user: str) -> None:
         """Put many rows at once, as demo data; they bring their own times or get the present."""

@@ -81,13 +81,19 @@ class Writer:
         self.store.put(table.logical_name, row_id, row, user)
         return self._written(call, table, row, created=True)
 
-    def update(self, call: Call, table: Table, row: Row, user: str, switches: Switches) -> Reply:
-        """Change a row that exists; checks ``If-Match`` and ``If-None-Match``."""
+    def update(
+        self, call: Call, table: Table, row: Row, user: str, switches: Switches, key: set[str]
+    ) -> Reply:
+        """Change a row that exists; checks ``If-Match`` and ``If-None-Match``.
+
+        The columns of the key that addressed the row (`key`) are left out of the body.
+        """
         if call.headers.get("if-none-match") == "*":
             raise refused(412, DUPLICATE_ROW, "A record with matching key values already exists.")
         check_version(call, row)
         changed = dict(row)
-        set_values(table, changed, _body(call), self.store)
+        body = {name: value for name, value in _body(call).items() if name not in key}
+        set_values(table, changed, body, self.store)
         self._derive(table, changed)
         self._check_keys(table, changed, switches)
         self.store.put(table.logical_name, changed[table.primary_id], changed, user)
