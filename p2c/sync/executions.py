@@ -68,6 +68,11 @@ class ExecutionSummary:
         return found
 
 
+def new_execution_id(now: datetime) -> str:
+    """Return an id for an execution that starts now."""
+    return f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+
+
 def counts_as_json(counts: Mapping[Outcome, int]) -> dict[str, int]:
     """Return counts by outcome with their sum as ``read``."""
     return {
@@ -95,7 +100,7 @@ class Executions:
 
     def new_id(self) -> str:
         """Return an id for a new execution."""
-        return f"{self._runtime.clock.now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+        return new_execution_id(self._runtime.clock.now())
 
     def start(self, execution_id: str, trigger: str, templates: Sequence[str]) -> None:
         """Record that an execution has begun; a second call changes nothing."""

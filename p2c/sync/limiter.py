@@ -177,5 +177,12 @@ class Limiter:
         self._documents.put(_PARTITION, "limit", body, document.version if document else None)
 
 
+def free_slots(documents: Documents, owner: str) -> None:
+    """Free the slots of a process that is known to be dead, before their leases run out."""
+    for document in list(documents.scan(_PARTITION, first="slot-", last="slot-~")):
+        if document.body.get("owner") == owner:
+            documents.put(_PARTITION, document.name, {"owner": ""}, document.version)
+
+
 def _time(value: object) -> datetime:
     return datetime.fromisoformat(str(value)).astimezone(UTC)
