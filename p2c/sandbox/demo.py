@@ -98,10 +98,6 @@ class _Company:
             row = self._contact(country, accounts, earlier)
             if index < len(ODD_PEOPLE):
                 row |= ODD_PEOPLE[index]
-            elif earlier and self._chance(0.02):
-                # The same person entered twice, now at another company.
-                twin = self._random.choice(earlier)
-                row |= {name: twin.get(name) for name in ("firstname", "lastname", "emailaddress1")}
             names = (row.get("firstname"), row.get("lastname"))
             row["fullname"] = " ".join(name for name in names if name) or None
             if len(earlier) < 500:
@@ -191,7 +187,7 @@ class _Company:
         choose = self._random.choice
         city, postal_code, state = choose(country.places)
         spelling = choose(country.spellings)
-        if self._chance(0.006):
+        if self._chance(0.012):
             spelling = choose(ODD_COUNTRIES)
         return {
             f"address{n}_line1": f"{choose(country.streets)} {self._random.randint(1, 240)}",
@@ -221,6 +217,27 @@ class _Company:
         return value if self._random.random() < likelihood else None
 
 
+# Customer fields by the account column that an integration copies into them.
+_COPIED = {
+    "OrganizationName": "name",
+    "AddressStreet": "address1_line1",
+    "AddressCity": "address1_city",
+    "AddressZipCode": "address1_postalcode",
+    "AddressState": "address1_stateorprovince",
+    "DeliveryAddressStreet": "address2_line1",
+    "DeliveryAddressCity": "address2_city",
+    "DeliveryAddressZipCode": "address2_postalcode",
+    "DeliveryAddressState": "address2_stateorprovince",
+    "PrimaryContactPhone": "telephone1",
+    "PrimaryContactEmail": "emailaddress1",
+    "PrimaryContactURL": "websiteurl",
+    "PrimaryContactFax": "fax",
+    "SalesMemo": "description",
+    "CreditLimit": "creditlimit",
+    "OrganizationNumberOfEmployees": "numberofemployees",
+}
+
+
 def _fill_customers(fno: Fno, accounts: list[Row], currencies: dict[str, Row]) -> None:
     """Make customers of accounts as an earlier integration left them, every fifth out of date."""
     codes = {row["transactioncurrencyid"]: code for code, row in currencies.items()}
@@ -228,23 +245,7 @@ def _fill_customers(fno: Fno, accounts: list[Row], currencies: dict[str, Row]) -
     for index, account in enumerate(accounts):
         if not account.get("accountnumber"):
             continue
-        values = {
-            "dataAreaId": "usmf",
-            "CustomerAccount": account["accountnumber"],
-            "PartyNumber": account["accountnumber"],
-            "PartyType": "Organization",
-            "OrganizationName": account["name"].rstrip(),
-            "CustomerGroupId": "10",
-            "SalesCurrencyCode": codes.get(account["_transactioncurrencyid_value"], "USD"),
-            "LanguageId": "en-us",
-            "SiteId": "1",
-            "WarehouseId": "13",
-            "IsExternallyMaintained": "Yes",
-            "AddressCity": account.get("address1_city") or "",
-            "AddressStreet": account.get("address1_line1") or "",
-            "PrimaryContactPhone": account.get("telephone1") or "",
-            "CreditLimit": account.get("creditlimit") or 0,
-        }
+        values = _customer(account, codes)
         if index % 5 == 0:
             values |= {"PrimaryContactPhone": "+1 555 0100", "CreditLimit": 1}
         try:
@@ -252,3 +253,34 @@ def _fill_customers(fno: Fno, accounts: list[Row], currencies: dict[str, Row]) -
         except InfologError:
             # What F&O refuses, an earlier integration could not bring over either.
             continue
+
+
+def _customer(account: Row, currency_codes: dict[str, str]) -> dict[str, Any]:
+    countries = {spelling: country.code for country in COUNTRIES for spelling in country.spellings}
+    copied = {field: account.get(column) for field, column in _COPIED.items()}
+    values = {
+        field: value.rstrip(" ") if isinstance(value, str) else value
+        for field, value in copied.items()
+        if value is not None
+    }
+    for field, column in (
+        ("AddressCountryRegionISOCode", "address1_country"),
+        ("DeliveryAddressCountryRegionISOCode", "address2_country"),
+    ):
+        if account.get(column) in countries:
+            values[field] = countries[account[column]]
+    return values | {
+        "dataAreaId": "usmf",
+        "CustomerAccount": account["accountnumber"],
+        "PartyNumber": account["accountnumber"],
+        "PartyType": "Organization",
+        "AddressDescription": account["name"][:60],
+        "DeliveryAddressDescription": account["name"][:60],
+        "AddressLocationRoles": "Business",
+        "CustomerGroupId": "10",
+        "SalesCurrencyCode": currency_codes.get(account["_transactioncurrencyid_value"], "USD"),
+        "LanguageId": "en-us",
+        "SiteId": "1",
+        "WarehouseId": "13",
+        "IsExternallyMaintained": "Yes",
+    }

@@ -1,4 +1,7 @@
-"""The words that the demo company is made of. All names are invented combinations."""
+"""The words that the demo company is made of. All names are invented combinations.
+
+There are few names for each country, so that people who seem to be entered twice are many.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +11,8 @@ from typing import Any
 class Country:
     """What is needed to make up companies and people of one country."""
 
+    code: str
+    """ISO 3166, two letters."""
     spellings: tuple[str, ...]
     """As users enter it; mostly right."""
     currency: str
@@ -22,6 +27,7 @@ class Country:
 
 COUNTRIES: tuple[Country, ...] = (
     Country(
+        "NO",
         ("Norge", "Norway", "NO", "NORWAY", "norge", "Norge ", "NOR"),
         "NOK",
         "+47",
@@ -38,6 +44,7 @@ COUNTRIES: tuple[Country, ...] = (
         ("Hansen", "Ødegård", "Bakke", "Lien", "Åsheim", "Nygård-Sæther", "Moen"),
     ),
     Country(
+        "US",
         ("United States", "USA", "US", "U.S.A.", "United States of America", "usa"),
         "USD",
         "+1",
@@ -54,7 +61,8 @@ COUNTRIES: tuple[Country, ...] = (
         ("Smith", "O'Brien", "Johnson", "McDonald", "Nguyen", "García", "Van Der Berg"),
     ),
     Country(
-        ("Germany", "Deutschland", "DE", "DEU", "germany", "DEUTSCHLAND"),
+        "DE",
+        ("Germany", "DE", "DEU", "germany", "Tyskland"),
         "EUR",
         "+49",
         ("GmbH", "GmbH & Co. KG", "AG", "e.K."),
@@ -69,7 +77,8 @@ COUNTRIES: tuple[Country, ...] = (
         ("Müller", "Schäfer", "Weiß", "Schmidt", "von der Heide", "Groß"),
     ),
     Country(
-        ("United Kingdom", "UK", " uk ", "GB", "Great Britain", "England"),
+        "GB",
+        ("United Kingdom", "UK", " uk ", "GB", "Storbritannia"),
         "GBP",
         "+44",
         ("Ltd", "PLC", "& Co Ltd", "LLP"),
@@ -83,6 +92,7 @@ COUNTRIES: tuple[Country, ...] = (
         ("Taylor", "O'Connor", "Smyth-Jones", "Evans", "MacLeod"),
     ),
     Country(
+        "FR",
         ("France", "FR", "FRA", "france"),
         "EUR",
         "+33",
@@ -93,6 +103,7 @@ COUNTRIES: tuple[Country, ...] = (
         ("Lefèvre", "D'Arc", "Dupont", "L'Hôte", "Géroux"),
     ),
     Country(
+        "JP",
         ("Japan", "JP", "JA", "JAP", "japan"),
         "JPY",
         "+81",
@@ -103,6 +114,7 @@ COUNTRIES: tuple[Country, ...] = (
         ("Satō", "Suzuki", "田中", "Ōno"),
     ),
     Country(
+        "IN",
         ("India", "IN", "IND", "india"),
         "USD",
         "+91",
@@ -113,6 +125,7 @@ COUNTRIES: tuple[Country, ...] = (
         ("Sharma", "Patel", "Krishnamurthy", "Iyer"),
     ),
     Country(
+        "SE",
         ("Sweden", "Sverige", "SE"),
         "SEK",
         "+46",
@@ -123,6 +136,7 @@ COUNTRIES: tuple[Country, ...] = (
         ("Svensson", "Öberg", "Lindström"),
     ),
     Country(
+        "CA",
         ("Canada", "CA", "CAN"),
         "USD",
         "+1",
@@ -134,7 +148,8 @@ COUNTRIES: tuple[Country, ...] = (
     ),
 )
 
-ODD_COUNTRIES = ("Atlantis", "??", "N/A", "Europe", "test")
+ODD_COUNTRIES = ("Deutschland", "DEUTSCHLAND", "England", "Great Britain", "Atlantis", "??", "test")
+"""Entered now and then; no country code and no English or Norwegian name of a country."""
 
 CURRENCIES = (
     ("USD", "US Dollar", "$", 1.0),
@@ -220,6 +235,7 @@ ODD_ACCOUNTS: tuple[dict[str, Any], ...] = (
     },
     {"name": "Kiosken på hjørnet", "address1_country": "Norge", "address1_city": "Ålesund"},
     {"name": "No Country Ltd", "address1_country": None},
+    {"name": "Bäckerei Weiß", "address1_country": "Deutschland"},
     {"name": "Nowhere Trading", "address1_country": "Atlantis"},
     {
         "name": "Blank Everything",
@@ -238,7 +254,7 @@ ODD_ACCOUNTS: tuple[dict[str, Any], ...] = (
     {"name": "Closed Down Corp.", "statecode": 1, "statuscode": 2},
     {
         "name": "Rheinische Werke",
-        "address1_country": "Deutschland",
+        "address1_country": "Germany",
         "address1_city": "Köln",
         "address1_stateorprovince": "Nordrhein-Westfalen",
     },

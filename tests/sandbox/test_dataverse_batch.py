@@ -124,6 +124,13 @@ def test_preferences_and_conditions_of_a_part_count(dataverse):
         ["--b", "Content-Type: text/plain", "", "x"],
         ["--b", "Content-Type: application/http", "", "NONSENSE /x HTTP/1.1", "", ""],
         part(f"POST {ROOT}/$batch", {}),
+        [
+            "--b",
+            "Content-Type: multipart/mixed; boundary=c",
+            "",
+            *["--c" if line == "--b" else line for line in change_set(("GET /", {}), boundary="d")],
+            "--c--",
+        ],
         change_set((f"GET {ROOT}/accounts", {})),
     ],
 )
