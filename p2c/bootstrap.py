@@ -9,7 +9,7 @@ import secrets
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from azure.core.credentials import TokenCredential
@@ -21,7 +21,7 @@ from p2c.fno import FnoClient
 from p2c.mapping.task import CompiledTemplate
 from p2c.odata.meter import Meter
 from p2c.odata.transport import TokenProvider, Transport
-from p2c.settings import Settings
+from p2c.settings import Settings, StorageSettings, load_storage_settings
 from p2c.storage import AzureDocuments, AzureQueue, StorageAccount, SystemClock
 from p2c.sync.backoff import Backoff
 from p2c.sync.enumerate_changes import EnumerateChanges
@@ -97,6 +97,16 @@ class App:
             self.queue(name).ensure()
             self.poison_queue(name).ensure()
 
+    def check_storage(self) -> None:
+        """Ask the tables and a queue for next to nothing, once and without patience.
+
+        Raises:
+            UnavailableError, ServiceRefusedError: As `ensure_storage`.
+        """
+        account = replace(_storage_account(self.settings.storage), retries=0)
+        account.documents(STATE_TABLE).get(*_HASH_KEY_PLACE)
+        account.queue(queue_name(self.templates[0].name)).length()
+
     def close(self) -> None:
         """Close the connections to both services."""
         for transport in self.transports:
@@ -125,7 +135,7 @@ def build_app(
     """
     loaded = _load(settings, None)
     wanted = loaded if templates is None else _load(settings, templates)
-    account = _storage_account(settings)
+    account = _storage_account(settings.storage)
     tables = {name: account.documents(name) for name in TABLES}
     stores = Stores(
         ledger=tables[LEDGER_TABLE],
@@ -172,6 +182,15 @@ def build_app(
     )
 
 
+def open_queue(name: str) -> AzureQueue:
+    """Open a queue by the storage settings alone, for when the rest of the app cannot be built.
+
+    Raises:
+        SettingError: Those are broken, too.
+    """
+    return _storage_account(load_storage_settings()).queue(name)
+
+
 def _load(settings: Settings, names: Sequence[str] | None) -> tuple[CompiledTemplate, ...]:
     return load_templates(
         names, legal_entity=settings.legal_entity, projects_folder=settings.projects
@@ -188,8 +207,7 @@ def _transports(settings: Settings, meter: Meter) -> dict[str, Transport]:
     }
 
 
-def _storage_account(settings: Settings) -> StorageAccount:
-    storage = settings.storage
+def _storage_account(storage: StorageSettings) -> StorageAccount:
     if storage.connection_string is not None:
         return StorageAccount(connection_string=storage.connection_string.get_secret_value())
     return StorageAccount(

@@ -332,6 +332,26 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
+def load_storage_settings(environ: Mapping[str, str] | None = None) -> StorageSettings:
+    """Read only how to reach storage, so that work can be put back when other settings are broken.
+
+    Raises:
+        SettingError: As `load_settings`.
+    """
+    given = {k: v for k, v in (os.environ if environ is None else environ).items() if v.strip()}
+    found = _by_setting(given).get(STORAGE)
+    if found is None:
+        expected, advice = _ADVICE[STORAGE]
+        raise SettingError(f"{STORAGE}: found nothing; expected {expected}. {advice}")
+    try:
+        storage = StorageSettings.model_validate(found)
+    except ValidationError as error:
+        problems = [_problem(detail) for detail in error.errors(include_url=False)]
+        raise SettingError("\n".join(problems)) from None
+    _check_storage(storage, given)
+    return storage
+
+
 def _by_setting(given: Mapping[str, str]) -> dict[str, object]:
     """Pick p2c's settings; names that only start like them stay, so that a typo is found."""
     own: dict[str, object] = {}
@@ -377,7 +397,7 @@ def _check_together(settings: Settings, given: Mapping[str, str]) -> None:
     """Find settings that contradict each other.
 
     Raises:
-        SettingError: The sandbox's token for a real host, or storage named in two ways or half.
+        SettingError: The sandbox's token for a real host, or storage as `_check_storage` says.
     """
     for name, url in (
         ("P2C_DATAVERSE_URL", settings.dataverse_url),
@@ -388,7 +408,15 @@ def _check_together(settings: Settings, given: Mapping[str, str]) -> None:
                 f"P2C_CREDENTIAL: found 'sandbox' with {name} '{url}'; expected a loopback host "
                 "with it. Remove P2C_CREDENTIAL for real services."
             )
-    storage = settings.storage
+    _check_storage(settings.storage, given)
+
+
+def _check_storage(storage: StorageSettings, given: Mapping[str, str]) -> None:
+    """Find that storage is named in two ways, or half.
+
+    Raises:
+        SettingError: It is.
+    """
     by_identity = [name for name in given if name.startswith(f"{STORAGE}__")]
     if storage.connection_string is not None and by_identity:
         raise SettingError(

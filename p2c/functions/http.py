@@ -1,0 +1,115 @@
+"""What the HTTP functions answer."""
+
+import logging
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+
+import azure.functions as func
+
+import p2c
+from p2c.bootstrap import App
+from p2c.errors import RequestError, SettingError, TemplateError, cut
+from p2c.functions.logs import log
+from p2c.functions.problem import Finding, Problem, answer, json_response
+from p2c.functions.resync import resync
+from p2c.sync.executions import KEPT_DAYS
+
+LISTED_USUALLY = 20
+LISTED_MOST = 200
+_EXECUTION_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
+
+GetApp = Callable[[], App]
+
+
+def post_resync(get_app: GetApp, request: func.HttpRequest) -> func.HttpResponse:
+    """``POST /api/resync/{template}``: 202 with ``execution_id``, or a problem."""
+    template = request.route_params.get("template", "")
+    return answer("resync", lambda: resync(get_app, template, request))
+
+
+def get_executions(get_app: GetApp, request: func.HttpRequest) -> func.HttpResponse:
+    """``GET /api/executions?limit=``: the newest executions, newest first."""
+
+    def serve() -> func.HttpResponse:
+        limit = _limit(request.params.get("limit"))
+        found = get_app().executions.latest(limit)
+        return json_response({"executions": [summary.as_json() for summary in found]})
+
+    return answer("executions", serve)
+
+
+def get_execution(get_app: GetApp, request: func.HttpRequest) -> func.HttpResponse:
+    """``GET /api/executions/{id}``: one execution."""
+    execution_id = request.route_params.get("id", "")
+
+    def serve() -> func.HttpResponse:
+        if not _EXECUTION_ID.fullmatch(execution_id):
+            raise _unknown_execution(execution_id)
+        try:
+            summary = get_app().executions.summary(execution_id)
+        except RequestError as error:
+            raise _unknown_execution(execution_id) from error
+        return json_response(summary.as_json())
+
+    return answer("execution", serve)
+
+
+def get_health(get_app: GetApp) -> func.HttpResponse:
+    """``GET /api/health``: whether p2c can work. Without a key, and so without particulars."""
+    checks = dict.fromkeys(("settings", "templates", "storage"), "ok")
+    try:
+        get_app().check_storage()
+    except Exception as error:  # noqa: BLE001  whatever it is, p2c is not healthy
+        log(logging.ERROR, "p2c is not healthy", action="health", error=error)
+        broken = _broken(error)
+        names = list(checks)
+        checks[broken] = str(getattr(error, "code", "check-failed"))
+        checks.update(dict.fromkeys(names[names.index(broken) + 1 :], "not checked"))
+    healthy = set(checks.values()) == {"ok"}
+    return json_response(
+        {
+            "status": "healthy" if healthy else "unhealthy",
+            "version": p2c.__version__,
+            "checks": checks,
+        },
+        HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE,
+    )
+
+
+def _broken(error: Exception) -> str:
+    """Name the first check that an error stands for."""
+    if isinstance(error, SettingError):
+        return "settings"
+    return "templates" if isinstance(error, TemplateError) else "storage"
+
+
+def _limit(given: str | None) -> int:
+    if given is None:
+        return LISTED_USUALLY
+    if re.fullmatch(r"[0-9]{1,4}", given) and 1 <= int(given) <= LISTED_MOST:
+        return int(given)
+    expected = f"a whole number from 1 to {LISTED_MOST}"
+    raise Problem(
+        HTTPStatus.BAD_REQUEST,
+        "limit-invalid",
+        f"limit: found '{cut(given)}', expected {expected}.",
+        [Finding("limit in the query", f"'{cut(given)}'", expected, "Mend it or leave it out.")],
+    )
+
+
+def _unknown_execution(execution_id: str) -> Problem:
+    return Problem(
+        HTTPStatus.NOT_FOUND,
+        "execution-unknown",
+        f"There is no execution '{cut(execution_id)}'. Executions are kept {KEPT_DAYS} days; "
+        "GET /api/executions lists the newest.",
+        [
+            Finding(
+                "id in the path",
+                f"'{cut(execution_id)}'",
+                "the id of an execution, such as 20260302T080000-1a2b3c4d",
+                "Take it from GET /api/executions.",
+            )
+        ],
+    )
