@@ -34,9 +34,11 @@ def main() -> None:
             filled_customers=given.filled_customers,
         )
     )
-    serve(
-        dataverse_port=given.dataverse_port, fno_port=given.fno_port, demo=demo, as_json=given.json
-    )
+    ports = {"dataverse_port": given.dataverse_port, "fno_port": given.fno_port}
+    try:
+        serve(**ports, demo=demo, as_json=given.json)
+    except OSError as error:
+        parser.exit(2, f"{error.strerror}\n")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,8 @@ class Fault(BaseModel):
     """One fault. Of several that match, the one that was added first applies.
 
     Effects:
-        status: Answer `status` and carry nothing out; an HTML page when `html`.
+        status: Answer `status` and carry nothing out; an HTML page when `html`, otherwise an error
+            with `code` and `text`.
         reset_before, reset_after: Reset the connection before or after carrying the request out
             (the latter is a lost reply).
         late: Reset the connection now, carry the request out after `seconds`.
@@ -48,7 +49,8 @@ class Fault(BaseModel):
         foreign_link: Point ``@odata.nextLink`` and ``@odata.deltaLink`` at another host.
         partial: Carry out only the first `part` operations of a batch, then reset the connection.
         infolog: (F&O, level operation) Refuse with `text`, or with an update conflict or deadlock
-            when `text` is ``conflict`` or ``deadlock``.
+            when `text` is ``conflict`` (also when it is empty) or ``deadlock``. In Dataverse, a
+            plug-in's refusal.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,9 +72,10 @@ class Fault(BaseModel):
     retry_after: int | Literal["date", "absent"] | None = None
     """Seconds, an HTTP date some seconds ahead (`seconds`), or no header. None: as usual."""
     html: bool = False
+    code: str = ""
     seconds: float = Field(0, ge=0)
     part: int = -1
-    text: str = "conflict"
+    text: str = ""
     host: str = "https://attacker.example"
 
 

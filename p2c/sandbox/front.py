@@ -37,6 +37,7 @@ class Front:
         self.service: Service = service
         self._state = state
         self._control = Control(state)
+        self._running = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -138,13 +139,17 @@ class Front:
         excess = limits.excess(user, switches) if limited else None
         if excess is not None:
             return simulator.throttled(excess)
+        if self.service == "fno" and 0 < switches.fno_capacity <= self._running:
+            return simulator.busy(1)
         started = limits.begin(user)
+        self._running += 1
         try:
             milliseconds = self._state.latency_of(self.service).request_ms
             if milliseconds:
                 await asyncio.sleep(milliseconds / 1000)
             return await self._carried_out(call, budget)
         finally:
+            self._running -= 1
             limits.end(user, started)
 
     async def _carried_out(self, call: Call, budget: int | None) -> Reply:
@@ -191,7 +196,8 @@ class Front:
         elif fault.status == 429:
             reply = simulator.busy(fault.retry_after if isinstance(fault.retry_after, int) else 1)
         else:
-            error = {"code": "", "message": "An unexpected error occurred."}
+            text = fault.text or "An unexpected error occurred."
+            error = {"code": fault.code, "message": text}
             reply = json_reply(fault.status, {"error": error})
         if fault.retry_after == "absent":
             reply.headers.pop("Retry-After", None)

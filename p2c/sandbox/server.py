@@ -74,15 +74,17 @@ class Sandbox:
         self.stop()
 
     def start(self) -> None:
-        """Open both ports and serve; returns when both accept requests."""
-        for port in self._ports:
-            # With the protocol named, asyncio turns Nagle's algorithm off, which would otherwise
-            # hold back each answer for 40 ms.
-            opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._sockets.append(opened)
-            opened.bind(("127.0.0.1", port))
-            opened.listen(2048)
+        """Open both ports and serve; returns when both accept requests.
+
+        Raises:
+            OSError: A port cannot be opened.
+        """
+        try:
+            for port in self._ports:
+                self._sockets.append(_listening(port))
+        except OSError:
+            self.stop()
+            raise
         self.dataverse_url, self.fno_url = (
             f"http://127.0.0.1:{opened.getsockname()[1]}" for opened in self._sockets
         )
@@ -177,6 +179,24 @@ class Sandbox:
 
         loop.call_soon_threadsafe(run)
         return done.result(_START_SECONDS)
+
+
+def _listening(port: int) -> socket.socket:
+    # With the protocol named, asyncio turns Nagle's algorithm off, which would otherwise hold back
+    # each answer for 40 ms.
+    opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        opened.bind(("127.0.0.1", port))
+        opened.listen(2048)
+    except OSError as error:
+        opened.close()
+        raise OSError(
+            error.errno,
+            f"The sandbox cannot open port {port}: {error.strerror}. Choose another port, or 0 for "
+            "any free one.",
+        ) from error
+    return opened
 
 
 def _config(front: Front) -> uvicorn.Config:

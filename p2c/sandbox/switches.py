@@ -41,6 +41,8 @@ class Switches(BaseModel):
     fno_etag_mismatch: Literal["412", "ignore"] = "412"
     fno_retry_after: bool = True
     fno_user_limits: bool = False
+    fno_capacity: int = Field(0, ge=0)
+    """Requests carried out at a time before the environment is busy and answers 429; 0: any."""
     fno_key_change: Literal["refuse", "ignore"] = "refuse"
     fno_trailing_spaces: Literal["trim", "keep"] = "trim"
     """F&O keeps no blanks at the end of a string."""

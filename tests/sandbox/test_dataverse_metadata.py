@@ -66,7 +66,8 @@ def test_columns_tell_their_type_and_requirement(dataverse):
 
 def test_lengths_are_told_for_text_columns_through_a_cast(dataverse):
     path = "EntityDefinitions(LogicalName='account')/Attributes"
-    assert dataverse.get(f"{path}?$select=LogicalName,MaxLength").status_code == 400
+    uncast = error(dataverse.get(f"{path}?$select=LogicalName,MaxLength"))
+    assert uncast[2].endswith("'MaxLength' on type 'Microsoft.Dynamics.CRM.AttributeMetadata'.")
     cast = f"{path}/Microsoft.Dynamics.CRM.StringAttributeMetadata?$select=LogicalName,MaxLength"
     found = {item["LogicalName"]: item["MaxLength"] for item in dataverse.get(cast).json()["value"]}
     assert found["accountnumber"] == 20

@@ -239,3 +239,8 @@ def test_a_column_can_be_cleared_by_itself(dataverse):
 
 def test_a_body_that_is_no_object_is_refused(dataverse):
     assert dataverse.post("accounts", ["a"]).status_code == 400
+
+
+def test_an_empty_text_is_stored_as_null(dataverse):
+    row_id = make_account(dataverse, name="a", fax="")
+    assert dataverse.get(f"accounts({row_id})").json()["fax"] is None

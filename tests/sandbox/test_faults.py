@@ -103,6 +103,11 @@ def test_retry_after_is_as_asked(sandbox, fno, asked, found):
     assert fno.get("Companies").headers.get("Retry-After") == found
 
 
+def test_an_error_can_have_a_code_and_a_text(sandbox, dataverse):
+    sandbox.add_faults(Fault(effect="status", status=403, code="0x80040220", text="No privilege."))
+    assert error(dataverse.get("accounts")) == (403, "0x80040220", "No privilege.")
+
+
 def test_retry_after_may_be_a_date(sandbox, fno):
     sandbox.add_faults(Fault(effect="status", status=429, retry_after="date", seconds=30))
     moment = parsedate_to_datetime(fno.get("Companies").headers["Retry-After"])
@@ -287,6 +292,20 @@ def test_concurrent_requests_are_limited(sandbox, dataverse):
     slow.join()
     assert error(answer)[1] == "0x80072326"
     assert sandbox.requests()["dataverse"]["max_concurrency"] == 2
+
+
+def test_fno_is_busy_beyond_its_capacity(sandbox, fno):
+    sandbox.set_switches(fno_capacity=1)
+    sandbox.set_latency(fno={"request_ms": 400})
+    slow = threading.Thread(target=lambda: fno.get("Companies"))
+    slow.start()
+    wait_until(lambda: sandbox.requests()["fno"]["requests"] == 1)
+    headers = {"Authorization": "Bearer another"}
+    answer = requests.get(f"{sandbox.fno_url}/data/Companies", headers=headers, timeout=20)
+    slow.join()
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+    assert "high resource utilization" in infolog(answer)
+    assert fno.get("Companies").status_code == 200
 
 
 def test_the_window_slides_on(sandbox, dataverse):

@@ -305,3 +305,10 @@ def test_legal_entities_are_read_only(fno):
 
 def test_a_body_that_is_no_object_is_refused(fno):
     assert "payload is not valid" in infolog(fno.post("CustomersV2", ["x"]))
+
+
+def test_a_customer_group_can_be_added_once(fno):
+    group = {"dataAreaId": "usmf", "CustomerGroupId": "55"}
+    assert fno.post("CustomerGroups", group).status_code == 201
+    assert "The record already exists" in refused(fno.post("CustomerGroups", group))
+    assert fno.post("CustomersV2", {**CUSTOMER, "CustomerGroupId": "55"}).status_code == 201

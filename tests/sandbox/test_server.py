@@ -35,6 +35,13 @@ def test_a_sandbox_can_be_started_again_on_the_same_ports():
     assert answer.json()["fno_page_size"] == 5
 
 
+def test_a_port_in_use_is_named():
+    with Sandbox() as first:
+        port = int(first.fno_url.rpartition(":")[2])
+        with pytest.raises(OSError, match=f"cannot open port {port}.*Choose another port"):
+            Sandbox(fno_port=port).start()
+
+
 def test_many_small_requests_on_one_connection_are_answered_at_once():
     with Sandbox() as sandbox, requests.Session() as session:
         session.headers["Authorization"] = "Bearer test"
@@ -67,3 +74,12 @@ def test_the_process_prints_its_addresses_and_stops_on_sigterm(as_json):
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+def test_the_process_says_which_port_is_in_use():
+    with Sandbox() as first:
+        port = first.fno_url.rpartition(":")[2]
+        command = [sys.executable, "-m", "p2c.sandbox", "--empty", "--fno-port", port]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"The sandbox cannot open port {port}: ")

@@ -128,14 +128,8 @@ def _attributes(
         match = _CAST.fullmatch(cast[0].name)
         kinds = {match[1], f"{match[1]}Type"} if match else set()
         items = [item for item in items if item["AttributeType"] in kinds]
-    elif "MaxLength" in select:
-        raise refused(
-            400,
-            BAD_REQUEST,
-            "Could not find a property named 'MaxLength' on type "
-            "'Microsoft.Dynamics.CRM.AttributeMetadata'.",
-        )
-    return [_picked(item, select) for item in _filtered(items, options)]
+    kind = "AttributeMetadata"
+    return [_picked(item, select, kind) for item in _filtered(items, options)]
 
 
 def _attribute(table: Table, column: Column) -> dict[str, Any]:
@@ -181,7 +175,9 @@ def _filtered(items: list[dict[str, Any]], options: dict[str, str]) -> list[dict
     return items
 
 
-def _picked(item: dict[str, Any], select: list[str]) -> dict[str, Any]:
+def _picked(
+    item: dict[str, Any], select: list[str], kind: str = "EntityMetadata"
+) -> dict[str, Any]:
     if not select:
         return item
     unknown = [name for name in select if name not in item]
@@ -190,6 +186,6 @@ def _picked(item: dict[str, Any], select: list[str]) -> dict[str, Any]:
             400,
             BAD_REQUEST,
             f"Could not find a property named '{unknown[0]}' on type "
-            "'Microsoft.Dynamics.CRM.EntityMetadata'.",
+            f"'Microsoft.Dynamics.CRM.{kind}'.",
         )
     return {name: item[name] for name in [*select, "MetadataId"] if name in item}

@@ -95,7 +95,7 @@ class Fno:
     def faulty(self, fault: Fault, call: Call) -> Reply:
         """The answer to an operation that a fault makes X++ refuse."""
         entity = _entity_in(call)
-        if fault.text == "conflict":
+        if fault.text in {"", "conflict"}:
             lines = conflict(entity).lines
         elif fault.text == "deadlock":
             lines = deadlock(entity).lines
