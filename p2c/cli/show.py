@@ -15,10 +15,10 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
 
-from p2c.cli.drive import Counts, RunResult
 from p2c.cli.drive import Progress as RunProgress
+from p2c.cli.drive import RunResult
+from p2c.cli.report import console, outcome_table
 from p2c.mapping.task import TaskMapping
 from p2c.model import Outcome
 from p2c.sync.executions import counts_as_json
@@ -46,29 +46,20 @@ def run_as_json(result: RunResult, seconds: float) -> dict[str, object]:
     }
 
 
-def counts_table(counts: Counts) -> Table:
-    """Return a table of outcomes, a line for each task."""
-    table = Table("Template", "Task", title_justify="left")
-    columns = ("read", *(outcome.value for outcome in Outcome))
-    for name in columns:
-        table.add_column(name, justify="right")
-    for template, tasks in counts.items():
-        for task, tally in tasks.items():
-            found = counts_as_json(tally)
-            table.add_row(template, task, *(str(found[name]) for name in columns))
-    return table
-
-
 def print_run(result: RunResult, seconds: float) -> None:
     """Print what a run came to for people."""
-    console = Console(soft_wrap=not sys.stdout.isatty())
-    console.print(counts_table(result.counts))
+    lines = (
+        ((template, task), counts_as_json(tally))
+        for template, tasks in result.counts.items()
+        for task, tally in tasks.items()
+    )
+    out = console()
+    out.print(outcome_table(lines))
     requests = result.requests
-    console.print(
+    out.print(
         f"{result.status} in {seconds:.1f} s, execution {result.execution_id}. Requests: "
         f"Dataverse {requests['dataverse']}, F&O {requests['fno']} "
-        f"({requests['fno_operations']} operations).",
-        highlight=False,
+        f"({requests['fno_operations']} operations)."
     )
 
 
