@@ -62,7 +62,8 @@ class MessageHandler:
         """Send a poisoned message's rows round again, or record them as rejected."""
         try:
             message = read_message(text)
-        except MessageError as error:
+            self._check_names(message)
+        except (MessageError, RequestError) as error:
             return self._keep_unreadable(text, error)
         if message.rounds < ROUNDS:
             return self._send_again(message)
@@ -155,7 +156,13 @@ class MessageHandler:
             )
         return Settled(sent_again=len(left), rejected=len(written))
 
-    def _keep_unreadable(self, text: str, error: MessageError) -> Settled:
+    def _check_names(self, message: Message) -> None:
+        """Find out that there is no such template or task, and so no queue to send it round."""
+        self._runtime.template(message.template)
+        if isinstance(message, RowsMessage):
+            self._runtime.task(message.template, message.task)
+
+    def _keep_unreadable(self, text: str, error: MessageError | RequestError) -> Settled:
         """Remember that there was a message nobody can read: its hash, never its text."""
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         body: dict[str, Scalar] = {
@@ -167,3 +174,8 @@ class MessageHandler:
         known = state.get(_UNREADABLE, digest)
         state.put(_UNREADABLE, digest, body, known.version if known else None)
         return Settled(unreadable=error.message)
+
+
+def unreadable_messages(runtime: Runtime) -> int:
+    """Count the messages that were set aside because they could not be read."""
+    return sum(1 for _ in runtime.stores.state.scan(_UNREADABLE))
