@@ -21,8 +21,9 @@ def accounts(answer: requests.Response) -> list[str]:
     return [record["CustomerAccount"] for record in answer.json()["value"]]
 
 
-def test_a_call_without_a_token_gets_401(sandbox):
-    answer = requests.get(f"{sandbox.fno_url}/data/CustomersV2", timeout=20)
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic eA=="}])
+def test_a_call_without_a_bearer_token_gets_401(sandbox, headers):
+    answer = requests.get(f"{sandbox.fno_url}/data/CustomersV2", headers=headers, timeout=20)
     assert answer.status_code == 401
     assert "html" in answer.headers["Content-Type"]
 

@@ -201,9 +201,9 @@ class Writer:
         if party is not None:
             merged = {**party.values, **given}
             self._check_name(entity, str(party.values["PartyType"]), merged)
-            self._spread(self.store.update("parties", party, merged), but=record)
+            self._spread(self.store.update("parties", party, merged))
 
-    def _spread(self, party: Record, but: Record | None = None) -> None:
+    def _spread(self, party: Record) -> None:
         """Show a party's names in the customers and contact persons that are this party."""
         number = party.values["PartyNumber"]
         for table, column, names in (
@@ -212,9 +212,7 @@ class Writer:
         ):
             for record in self.store.tables[table].with_value(column, number):
                 shown = {s: party.values.get(t, "") for s, t in names.items()}
-                if record is not but and any(
-                    record.values.get(s, "") != v for s, v in shown.items()
-                ):
+                if any(record.values.get(s, "") != v for s, v in shown.items()):
                     self.store.update(table, record, {**record.values, **shown})
 
     def _without_keys(
