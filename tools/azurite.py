@@ -72,7 +72,7 @@ def azurite() -> Iterator[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        preexec_fn=_dying_with_parent(),  # noqa: PLW1509 - it makes one system call
+        preexec_fn=dying_with_parent(),  # noqa: PLW1509 - it makes one system call
     )
     try:
         yield _connection_string(_await_ports(process))
@@ -206,7 +206,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
         process.stdout.close()
 
 
-def _dying_with_parent() -> Callable[[], None] | None:
+def dying_with_parent() -> Callable[[], None] | None:
     """Have Linux kill Azurite when we are killed; elsewhere `_stop` has to do.
 
     Linux means the thread that starts it, so start it from one that stays.

@@ -112,6 +112,10 @@ class Driver:
 
         def work() -> None:
             for template in self._templates:
+                # In steps, because rows that are named by two messages at once hold each other up.
+                self._drain([template], to_the_end=False)
+                self._sweep(template)
+                self._drain([template], to_the_end=False)
                 self._enumerate(template, trigger="run", all_data=all_data)
                 self._drain([template])
             # Rows that waited may have been woken by a later template.
@@ -168,17 +172,29 @@ class Driver:
             status = "Warning"
         return RunResult(self._execution, status, counts, self._app.meter.snapshot(), error)
 
+    def _sweep(self, template: str) -> None:
+        """Queue waiting rows that can go on; sit out what passes."""
+        while True:
+            self._wait_for_services()
+            try:
+                self._app.waiting.sweep(template)
+            except RetryLaterError as error:
+                backoff = self._app.backoff.get(error.service)
+                if backoff and isinstance(error, ThrottledError):
+                    backoff.throttled(error.retry_after_seconds)
+                elif backoff:
+                    backoff.unavailable(error.retry_after_seconds)
+                self._meet(error)
+                continue
+            self._patience.progressed()
+            return
+
     def _enumerate(
         self, template: str, *, trigger: str, all_data: bool, force: bool = False
     ) -> None:
-        """Queue waiting rows that can go on, and what changed; sit out what passes."""
-        swept = False
+        """Queue what changed, or every row; sit out what passes."""
         while True:
-            self._patience.check()
             self._wait_for_services()
-            if not swept:
-                swept = self._sweep(template)
-                continue
             result = self._app.enumerate_changes.enumerate_template(
                 template,
                 self._execution,
@@ -189,20 +205,6 @@ class Driver:
             )
             if not self._note_stops(result) and not result.unfinished:
                 return
-
-    def _sweep(self, template: str) -> bool:
-        try:
-            self._app.waiting.sweep(template)
-        except RetryLaterError as error:
-            backoff = self._app.backoff.get(error.service)
-            if backoff and isinstance(error, ThrottledError):
-                backoff.throttled(error.retry_after_seconds)
-            elif backoff:
-                backoff.unavailable(error.retry_after_seconds)
-            self._meet(error)
-            return False
-        self._patience.progressed()
-        return True
 
     def _note_stops(self, result: Enumerated) -> bool:
         for error in result.stopped.values():
@@ -217,18 +219,19 @@ class Driver:
 
     def _wait_for_services(self) -> None:
         """Wait until no service asks to be left alone."""
+        self._patience.check()
         while any(backoff.until() for backoff in self._app.backoff.values()):
             self._note_backoff()
             self._patience.check()
             self._clock.sleep(POLL_SECONDS)
 
-    def _drain(self, templates: Sequence[str]) -> None:
-        """Handle messages until none is left that this run has to wait for."""
+    def _drain(self, templates: Sequence[str], *, to_the_end: bool = True) -> None:
+        """Handle messages until none is there and, in the end, none has to be waited for."""
         empty = 0
         while empty < EMPTY_LOOKS:
             self._patience.check()
             try:
-                waiting = self._pump.busy or self._must_wait()
+                waiting = self._pump.busy or (to_the_end and self._must_wait())
                 if self._pump.fill(templates) or self._pump.busy:
                     empty = 0
                     for handled in self._pump.collect(POLL_SECONDS):
