@@ -50,28 +50,30 @@ for _template in shipped_names():
 
 
 @app.function_name("resync")
-@app.route(route="resync/{template}", methods=["POST"])
+@app.route(route="resync/{template}", methods=["POST"], trigger_arg_name="request")
 def resync(request: func.HttpRequest) -> func.HttpResponse:
     """Queue a request to enumerate some or all rows of a template."""
     return http.post_resync(current_app, request)
 
 
 @app.function_name("executions")
-@app.route(route="executions", methods=["GET"])
+@app.route(route="executions", methods=["GET"], trigger_arg_name="request")
 def executions(request: func.HttpRequest) -> func.HttpResponse:
     """List the newest executions."""
     return http.get_executions(current_app, request)
 
 
 @app.function_name("execution")
-@app.route(route="executions/{id}", methods=["GET"])
+@app.route(route="executions/{id}", methods=["GET"], trigger_arg_name="request")
 def execution(request: func.HttpRequest) -> func.HttpResponse:
     """Show one execution."""
     return http.get_execution(current_app, request)
 
 
 @app.function_name("health")
-@app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@app.route(
+    route="health", methods=["GET"], trigger_arg_name="request", auth_level=func.AuthLevel.ANONYMOUS
+)
 def health(request: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  the worker passes it
     """Say whether p2c can work."""
     return http.get_health(current_app)
