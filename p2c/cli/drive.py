@@ -144,7 +144,7 @@ class Driver:
         executions.start(self._execution, trigger, self._templates)
         error: P2cError | None = None
         try:
-            with self._heartbeats.beating(), self._pump:
+            with self._heartbeats.beating(self._put_back_until), self._pump:
                 work()
         except P2cError as stopped:
             error = stopped
@@ -159,6 +159,14 @@ class Driver:
             with contextlib.suppress(RetryLaterError):
                 executions.update(self._execution, error=error.message, error_code=error.code)
         return self._result(error)
+
+    def _put_back_until(self) -> datetime | None:
+        """When everything that this run put back is visible again, asked at its end."""
+        for handled in self._pump.collect(0):
+            for due in (handled.again_at, handled.report and handled.report.wait_until):
+                if due:
+                    self._wait_until(due)
+        return self._due
 
     def _result(self, error: P2cError | None) -> RunResult:
         counts = {
@@ -218,9 +226,13 @@ class Driver:
         self._progress.enumerated(task, read)
 
     def _wait_for_services(self) -> None:
-        """Wait until no service asks to be left alone."""
+        """Wait until no service asks to be left alone.
+
+        What an earlier run put back because a service did is due then, so it is waited for too.
+        """
         self._patience.check()
-        while any(backoff.until() for backoff in self._app.backoff.values()):
+        while closed := [until for b in self._app.backoff.values() if (until := b.until())]:
+            self._wait_until(max(closed))
             self._note_backoff()
             self._patience.check()
             self._clock.sleep(POLL_SECONDS)
@@ -254,7 +266,7 @@ class Driver:
             return True
         dead_until = self._heartbeats.dead_until()
         if dead_until:
-            self._note_once("Another run may have been killed; waiting for what it held.")
+            self._note_once("Waiting for what an earlier run held or put back.")
         return dead_until is not None
 
     def _take(self, handled: Handled) -> None:
