@@ -232,19 +232,32 @@ def _storage_credential(kind: str | None, client_id: str | None) -> TokenCredent
 def _token_provider(settings: Settings, service: str, url: str) -> TokenProvider:
     if settings.credential == "sandbox":  # The settings allow it with loopback hosts only.
         return _sandbox_token
-    return _IdentityToken(service, f"{url}/.default")
+    return IdentityToken(service, f"{url}/.default", _default_credential)
 
 
 def _sandbox_token(*, force_refresh: bool) -> str:  # noqa: ARG001  it is always the same
     return SANDBOX_TOKEN
 
 
-class _IdentityToken:
-    """Tokens of DefaultAzureCredential, which keeps them until shortly before they expire."""
+def _default_credential() -> TokenCredential:
+    from azure.identity import DefaultAzureCredential  # noqa: PLC0415  see above
 
-    def __init__(self, service: str, scope: str) -> None:
+    return DefaultAzureCredential()
+
+
+class IdentityToken:
+    """Tokens of a credential of the Azure SDK, which keeps them until shortly before they expire.
+
+    Args:
+        make_credential: A new credential has an empty cache; there is no other way to renew.
+    """
+
+    def __init__(
+        self, service: str, scope: str, make_credential: Callable[[], TokenCredential]
+    ) -> None:
         self._service = service
         self._scope = scope
+        self._make_credential = make_credential
         self._lock = threading.Lock()
         self._credential: TokenCredential | None = None
 
@@ -268,12 +281,9 @@ class _IdentityToken:
             ) from error
 
     def _current(self, *, renew: bool) -> TokenCredential:
-        """Return the credential; a new one has an empty cache, there is no other way to renew."""
-        from azure.identity import DefaultAzureCredential  # noqa: PLC0415  see above
-
         with self._lock:
             if renew or self._credential is None:
-                self._credential = DefaultAzureCredential()
+                self._credential = self._make_credential()
             return self._credential
 
 

@@ -15,8 +15,9 @@ from p2c.functions.problem import Finding, Problem, answer, json_response
 from p2c.functions.resync import resync
 from p2c.sync.executions import KEPT_DAYS
 
-LISTED_USUALLY = 20
-LISTED_MOST = 200
+LISTED_USUALLY = 10
+LISTED_MOST = 50
+"""Adding up one execution reads sixteen partitions for each of its tasks."""
 _EXECUTION_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
 
 GetApp = Callable[[], App]

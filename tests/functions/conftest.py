@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from p2c.bootstrap import App, build_app
 from p2c.sandbox import Sandbox
-from tests.functions.world import World
+from p2c.settings import load_settings
+from tests.functions.world import World, settings_for
 from tools.azurite import azurite
 
 
@@ -20,6 +22,15 @@ def connection() -> Iterator[str]:
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox() as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+def app(connection, sandbox) -> Iterator[App]:
+    """The app in the test's own process."""
+    app = build_app(load_settings(settings_for(connection, sandbox)))
+    app.ensure_storage()
+    yield app
+    app.close()
 
 
 @pytest.fixture

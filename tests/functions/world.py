@@ -95,7 +95,7 @@ class World:
         return self.host.request(method, path, **more)
 
     def execution_ids(self):
-        found = self.request("GET", "/api/executions?limit=200").json()["executions"]
+        found = self.request("GET", "/api/executions?limit=50").json()["executions"]
         return [execution["execution_id"] for execution in found]
 
     def ended(self, execution_id):

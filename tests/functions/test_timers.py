@@ -1,0 +1,85 @@
+"""A timer's steps, each whatever becomes of the others; the app built in the test's process."""
+
+from dataclasses import replace
+
+import pytest
+
+from p2c.errors import ServiceRefusedError
+from p2c.functions.timers import enumerate_on_timer
+from p2c.sandbox import Fault
+from tests.sandbox.talk import Service, make_account, make_contact
+
+
+@pytest.fixture
+def waiting(app, sandbox):
+    """A contact that waits for its account, and the Dataverse service."""
+    dataverse = Service(f"{sandbox.dataverse_url}/api/data/v9.2/")
+    account = make_account(dataverse, name="Fjord Foods", accountnumber="ACC-1")
+    make_contact(
+        dataverse,
+        **{
+            "lastname": "Moen",
+            "msdynce_contactnumber": "CON-1",
+            "msdynce_isactivecustomer": False,
+            "parentcustomerid_account@odata.bind": f"accounts({account})",
+        },
+    )
+    enumerate_on_timer(app, "contacts")
+    (message,) = app.queue("contacts").receive(32, 600)
+    app.handler.handle(message.text)
+    app.queue("contacts").complete(message)
+    sandbox.reset_requests()
+    yield dataverse
+    dataverse.session.close()
+
+
+def fno_requests(sandbox):
+    return sandbox.requests()["fno"]["requests"]
+
+
+def test_fno_away_keeps_the_sweep_but_not_the_enumeration_from_going_on(app, sandbox, waiting):
+    sandbox.add_faults(
+        Fault(effect="status", status=429, retry_after=30, service="fno", count=None)
+    )
+    make_contact(waiting, lastname="Berg", msdynce_contactnumber="CON-2")
+    enumerate_on_timer(app, "contacts")
+    assert app.queue("contacts").length() == 1
+    assert fno_requests(sandbox) == 1
+    until = app.backoff["fno"].until()
+    assert until, "F&O asked to be left alone, and everybody knows"
+
+    enumerate_on_timer(app, "contacts")
+    assert fno_requests(sandbox) == 1, "and so it is"
+
+
+def test_fno_that_does_not_answer_is_noted_as_an_outage(app, sandbox, waiting):
+    sandbox.add_faults(Fault(effect="status", status=503, service="fno", count=None))
+    enumerate_on_timer(app, "contacts")
+    assert app.backoff["fno"].outage_since()
+
+
+def test_dataverse_away_is_no_failure_of_the_timer(app, sandbox):
+    sandbox.add_faults(Fault(effect="reset_before", service="dataverse", count=None))
+    enumerate_on_timer(app, "accounts")
+    assert app.backoff["dataverse"].outage_since()
+    assert app.executions.latest(5) == []
+
+
+def test_a_step_that_fails_is_raised_when_the_others_are_done(app, sandbox):
+    class SweepBroken:
+        def sweep(self, template):
+            raise ZeroDivisionError
+
+    dataverse = Service(f"{sandbox.dataverse_url}/api/data/v9.2/")
+    make_account(dataverse, name="Fjord Foods")
+    dataverse.session.close()
+    with pytest.raises(ZeroDivisionError):
+        enumerate_on_timer(replace(app, waiting=SweepBroken()), "accounts")
+    assert app.queue("accounts").length() == 1
+    assert app.tables["p2cstate"].get("executions", "cleaned"), "old executions were looked for"
+
+
+def test_a_refusal_is_raised_so_that_the_timer_shows_as_failed(app, sandbox):
+    sandbox.set_switches(dataverse_change_tracking="off")
+    with pytest.raises(ServiceRefusedError):
+        enumerate_on_timer(app, "accounts")
