@@ -14,7 +14,10 @@ from p2c.errors import (
     UnavailableError,
 )
 from p2c.functions.queues import handle, settle, settle_left_behind
+from p2c.model import Outcome
+from p2c.odata.correlation import current_execution
 from p2c.sync.messages import EnumerateMessage
+from p2c.sync.sync_rows import Report
 
 TEXT = EnumerateMessage(template="accounts", execution="e", everything=True).model_dump_json()
 AWAY = UnavailableError("storage is away", service="storage")
@@ -66,6 +69,26 @@ def failing_with(error):
         raise error
 
     return fail
+
+
+def test_requests_for_a_message_carry_its_execution(template):
+    seen = []
+
+    def work(_text):
+        seen.append(current_execution())
+        return Report()
+
+    handle(app_whose(handle=work), template, TEXT)
+    assert seen == ["e"]
+    assert current_execution() == ""
+
+
+def test_a_service_that_refuses_is_logged_as_an_error(template, caplog):
+    report = Report(refused=REFUSED, outcomes={Outcome.CREATED: 2})
+    handle(app_whose(handle=lambda _text: report), template, TEXT)
+    (record,) = caplog.records
+    assert (record.levelno, record.message) == (logging.ERROR, "A service refuses p2c")
+    assert (record.reason, record.outcomes) == ("storage refuses", {"created": 2})
 
 
 def test_an_unknown_failure_is_left_to_the_host(template):

@@ -6,6 +6,7 @@ import pytest
 
 from p2c.errors import ServiceRefusedError
 from p2c.functions.timers import enumerate_on_timer
+from p2c.odata.correlation import current_execution
 from p2c.sandbox import Fault
 from tests.sandbox.talk import Service, make_account, make_contact
 
@@ -77,6 +78,18 @@ def test_a_step_that_fails_is_raised_when_the_others_are_done(app, sandbox):
         enumerate_on_timer(replace(app, waiting=SweepBroken()), "accounts")
     assert app.queue("accounts").length() == 1
     assert app.tables["p2cstate"].get("executions", "cleaned"), "old executions were looked for"
+
+
+def test_requests_of_a_timer_carry_its_execution(app):
+    seen = []
+
+    class SweepSeen:
+        def sweep(self, template):
+            seen.append(current_execution())
+            return 0
+
+    enumerate_on_timer(replace(app, waiting=SweepSeen()), "accounts")
+    assert len(seen[0]) == len("20260302T080000-1a2b3c4d")
 
 
 def test_a_refusal_is_raised_so_that_the_timer_shows_as_failed(app, sandbox):
