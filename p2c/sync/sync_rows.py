@@ -146,14 +146,16 @@ class RowSync:
             taken_over=frozenset(taken_over),
         )
 
-    def queue_verifications(self, message: RowsMessage, entries: Iterable[Entry]) -> None:
+    def queue_verifications(
+        self, message: RowsMessage, entries: Iterable[Entry], soonest: datetime | None = None
+    ) -> None:
         """Queue a look at F&O for the time when each unsettled row can be settled."""
         by_time: dict[datetime, list[RowId]] = {}
         for entry in entries:
             if entry.unsettled_until:
                 by_time.setdefault(entry.unsettled_until, []).append(entry.row_id)
         for until, rows in by_time.items():
-            self._send(message, until, rows=rows, verify=True)
+            self._send(message, max(until, soonest or until), rows=rows, verify=True)
 
     def requeue_busy(
         self, message: RowsMessage, busy: dict[RowId, datetime], report: Report
@@ -241,7 +243,8 @@ class RowSync:
     def _verify_again(self, message: RowsMessage, entries: list[Entry]) -> None:
         """A verification that came too early comes again: an unsettled row has a message."""
         if message.verify:
-            self.queue_verifications(message, entries)
+            soonest = self._clock.now() + timedelta(seconds=CONTENTION_SECONDS)
+            self.queue_verifications(message, entries, soonest)
 
     def _wake(self, task: TaskMapping, works: list[Work]) -> None:
         applied = [work.row_id for work in works if work.applied]

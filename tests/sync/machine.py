@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.sync.simulation import Worker, World, row_id
 
@@ -12,6 +12,7 @@ TO_THE_END = 1000
 STEPS = st.one_of(st.integers(1, 30), st.just(TO_THE_END))
 TEMPLATE = st.sampled_from(["accounts", "contacts", "contacts"])
 NAME = st.sampled_from(["Ann", "Bob", "Cy", None])
+EDIT = st.tuples(NAME, st.sampled_from([1, 1, 0]))
 MISHAP = st.sampled_from(
     [
         "none",
@@ -28,15 +29,112 @@ MISHAP = st.sampled_from(
 )
 
 
-class SyncMachine(RuleBasedStateMachine):
-    """Drives a world; at the end faults stop and F&O must hold the mapping of the newest rows."""
+class WorldMachine(RuleBasedStateMachine):
+    """A world; at the end faults stop and F&O must hold the mapping of the newest rows."""
 
     make_world: Callable[[], World] = World
-    
+    steps = 0
 
     def __init__(self) -> None:
         super().__init__()
         self.world = type(self).make_world()
+
+    @invariant()
+    def count_the_step(self) -> None:
+        WorldMachine.steps += 1
+
+    def teardown(self) -> None:
+        self.world.calm()
+        self.world.check()
+
+    def _work_off(self, template: str, mishaps: list[str]) -> None:
+        self.world.fno.mishaps = mishaps
+        for _ in range(20):
+            worker = self.world.start_worker(template)
+            if not worker:
+                return
+            self._step(worker, TO_THE_END)
+
+    def _pass_time(self, seconds: int) -> None:
+        self.world.clock.advance(seconds)
+        self.world.fno.carry_out_late()
+
+    def _step(self, worker: Worker, steps: int) -> None:
+        for _ in range(steps):
+            worker.step()
+        self.world.reap()
+
+    def _edit_and_poll(self, number: int, name: str | None, parent: int) -> None:
+        self.world.sales.put(
+            "contact",
+            row_id(100 + number),
+            number=f"C{number}",
+            name=name,
+            phone="1",
+            qualifies=True,
+            parent=row_id(parent),
+        )
+        self.world.run_to_end(self.world.start_poll("contacts"))
+
+
+class OverlapMachine(WorldMachine):
+    """Two workers on one row at a time: the narrow window where stale writes come from."""
+
+    @initialize()
+    def a_quiet_start(self) -> None:
+        """Accounts and the first contact are in F&O already; the second contact is new."""
+        self.world.sales.put("account", row_id(0), accountnumber="A0", name="Acme")
+        self.world.sales.put("account", row_id(1), accountnumber="A1", name="Acme")
+        self._edit_and_poll(0, "Ann", 1)
+        self.world.calm()
+
+    @rule(
+        number=st.integers(0, CONTACTS - 1),
+        first=EDIT,
+        second=EDIT,
+        steps=st.integers(4, 24),
+        pauses=st.lists(st.sampled_from([31, 31, 70, 130]), max_size=2),
+        more=st.one_of(st.just(TO_THE_END), st.integers(0, 8)),
+        mishap=st.sampled_from(["none", "late-60", "late-99", "lost-after", "lost-before"]),
+        others_go_on=st.booleans(),
+        killed=st.booleans(),
+    )
+    def overlap(
+        self,
+        number: int,
+        first: tuple[str | None, int],
+        second: tuple[str | None, int],
+        steps: int,
+        pauses: list[int],
+        more: int,
+        mishap: str,
+        *,
+        others_go_on: bool,
+        killed: bool,
+    ) -> None:
+        """One worker stalls over a row while others bring a newer edit; then it goes on or dies."""
+        self._work_off("contacts", [])
+        self._edit_and_poll(number, *first)
+        worker = self.world.start_worker("contacts")
+        if worker is None:
+            return
+        self.world.fno.mishaps = [mishap]
+        self._step(worker, steps)
+        for other in list(self.world.workers) if others_go_on else ():
+            if other is not worker:
+                self._step(other, TO_THE_END)
+        self._edit_and_poll(number, *second)
+        self._work_off("contacts", [])
+        for pause in pauses:
+            self._pass_time(pause)
+            self._work_off("contacts", [])
+        self._step(worker, more)
+        if killed and not worker.finished:
+            self.world.kill(worker)
+
+
+class SyncMachine(WorldMachine):
+    """Any sequence of edits, deliveries, faults, crashes and time."""
 
     @initialize()
     def some_rows(self) -> None:
@@ -97,7 +195,7 @@ class SyncMachine(RuleBasedStateMachine):
     def delete_contact(self, number: int) -> None:
         self.world.sales.remove("contact", row_id(100 + number))
 
-    @rule(template=TEMPLATE, everything=st.booleans(), steps=STEPS)
+    @rule(template=TEMPLATE, everything=st.sampled_from([False, False, True]), steps=STEPS)
     def poll(self, template: str, *, everything: bool, steps: int) -> None:
         self._step(self.world.start_poll(template, all_data=everything), steps)
 
@@ -108,9 +206,9 @@ class SyncMachine(RuleBasedStateMachine):
         if worker:
             self._step(worker, steps)
 
-    @rule(template=TEMPLATE, mishap=MISHAP)
-    def process_a_message(self, template: str, mishap: str) -> None:
-        self.take_a_message(template, mishap, TO_THE_END)
+    @rule(template=TEMPLATE, mishaps=st.lists(MISHAP, max_size=2))
+    def work_off_the_queue(self, template: str, mishaps: list[str]) -> None:
+        self._work_off(template, mishaps)
 
     @rule(which=st.integers(0, 5), steps=STEPS)
     def go_on(self, which: int, steps: int) -> None:
@@ -122,21 +220,10 @@ class SyncMachine(RuleBasedStateMachine):
         if self.world.workers:
             self.world.kill(self.world.workers[which % len(self.world.workers)])
 
-    @rule(seconds=st.sampled_from([1, 5, 31, 45, 70, 130]))
+    @rule(seconds=st.sampled_from([1, 6, 6, 31, 45, 70, 130]))
     def time_passes(self, seconds: int) -> None:
-        self.world.clock.advance(seconds)
-        self.world.fno.carry_out_late()
+        self._pass_time(seconds)
 
     @rule(template=TEMPLATE)
     def deliver_twice(self, template: str) -> None:
         self.world.duplicate(template)
-
-    def _step(self, worker: Worker, steps: int) -> None:
-        for _ in range(steps):
-            worker.step()
-        self.world.reap()
-
-    def teardown(self) -> None:
-        self.world.calm()
-        self.world.check()
-

@@ -4,17 +4,17 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
-from p2c.mapping.result import Mapped
-from p2c.model import Operation, PartResult, RecordKey, RowId
-from p2c.sync import claims, decide, row_work, sync_rows, write_rows
+from p2c.model import RecordKey, RowId, SourceRow
+from p2c.sync import decide, row_work, sync_rows, write_rows
 from p2c.sync.checkpoints import Checkpoint, Checkpoints
 from p2c.sync.claims import Held
 from p2c.sync.enumerate_changes import EnumerateChanges
 from p2c.sync.hashing import MAYBE
 from p2c.sync.ledger import Change, Entry, Ledger, Tally
+from p2c.sync.messages import RowsMessage
 from p2c.sync.prerequisites import WaitingRows
 from p2c.sync.row_work import Work
 from p2c.sync.write_rows import RowWriter
@@ -117,9 +117,7 @@ def nothing_is_noted_before_sending() -> Any:
 
     def intend(self: RowWriter, works: Iterable[Work], held: Held) -> list[Work]:
         return [
-            work
-            for work in works
-            if not work.outcome and work.plan and work.row_id in held.entries
+            work for work in works if not work.outcome and work.plan and work.row_id in held.entries
         ]
 
     return _patched((RowWriter, "_intend", intend))
@@ -135,7 +133,6 @@ def old_keys_are_forgotten() -> Any:
 
 def the_link_is_saved_before_the_rows_are_queued() -> Any:
     """The checkpoint moves on first."""
-    enumerate_task = EnumerateChanges._name_rows
     follow = EnumerateChanges._follow
 
     def early(self: EnumerateChanges, task: Any, checkpoint: Checkpoint, work: Any) -> bool:
@@ -148,7 +145,6 @@ def the_link_is_saved_before_the_rows_are_queued() -> Any:
         )
         return follow(self, task, checkpoint, work)
 
-    del enumerate_task
     return _patched((EnumerateChanges, "_follow", early))
 
 
@@ -156,23 +152,25 @@ def rows_are_read_before_they_are_claimed() -> Any:
     """The decision rests on a read that another worker's write may have overtaken."""
     process = sync_rows.RowSync.process
 
-    def early(self: sync_rows.RowSync, message: Any) -> Any:
+    class ReadEarly:
+        def __init__(self, rows: dict[RowId, SourceRow]) -> None:
+            self.rows = rows
+
+        def read(self, _query: object, row_ids: Sequence[RowId]) -> dict[RowId, SourceRow]:
+            return {row: self.rows[row] for row in row_ids if row in self.rows}
+
+    def early(self: sync_rows.RowSync, message: RowsMessage) -> sync_rows.Report:
         task = self._runtime.task(message.template, message.task)
-        source = self._runtime.source
-        rows = source.read(task.query, message.rows)
-        with mock.patch.object(
-            type(self._runtime.source), "__getattr__", _remembering(source, rows)
-        ):
-            return process(self, message)
+        rows = self._runtime.source.read(task.query, message.rows)
+        self._runtime = replace(self._runtime, source=cast("Any", ReadEarly(rows)))
+        return process(self, message)
 
     return _patched((sync_rows.RowSync, "process", early))
 
 
 def nobody_wakes_or_sweeps() -> Any:
     """Rows that wait are left waiting."""
-    return _patched(
-        (WaitingRows, "wake", lambda *_: None), (WaitingRows, "sweep", lambda *_: 0)
-    )
+    return _patched((WaitingRows, "wake", lambda *_: None), (WaitingRows, "sweep", lambda *_: 0))
 
 
 @contextlib.contextmanager
@@ -181,10 +179,6 @@ def _patched(*patches: tuple[Any, str, Any]) -> Iterator[None]:
         for target, name, replacement in patches:
             stack.enter_context(mock.patch.object(target, name, replacement))
         yield
-
-
-def _remembering(_source: Any, _rows: Any) -> Any:
-    raise NotImplementedError
 
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -200,6 +194,6 @@ MUTANTS: tuple[Mutant, ...] = (
     nothing_is_noted_before_sending,
     old_keys_are_forgotten,
     the_link_is_saved_before_the_rows_are_queued,
+    rows_are_read_before_they_are_claimed,
     nobody_wakes_or_sweeps,
 )
-__all__ = ["MUTANTS", "Mapped", "Operation", "PartResult", "claims"]

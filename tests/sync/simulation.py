@@ -146,7 +146,8 @@ class Sales:
         table = self.tables[query.table]
         if kind == "delta":
             found = sorted(
-                row for (name, row), version in self.changed.items()
+                row
+                for (name, row), version in self.changed.items()
                 if name == query.table and since < version <= until
             )
         else:
@@ -162,7 +163,9 @@ class Sales:
         )
 
     def read(self, query: SourceQuery, row_ids: Sequence[RowId]) -> dict[RowId, SourceRow]:
-        return {row: self.row(query.table, row) for row in row_ids if row in self.tables[query.table]}
+        return {
+            row: self.row(query.table, row) for row in row_ids if row in self.tables[query.table]
+        }
 
     def row(self, table: str, row: RowId) -> SourceRow:
         columns = dict(self.tables[table][row])
@@ -319,7 +322,7 @@ class Worker:
             self.body(self)
         except greenlet.GreenletExit:
             return
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  raised again by step()
             self.error = error
         self.finished = True
 
@@ -429,7 +432,7 @@ class World:
         for worker in list(self.workers):
             self.run_to_end(worker)
         quiet = 0
-        for _ in range(400):
+        for _ in range(150):
             worked = self._work_what_is_visible()
             for template in TEMPLATES:
                 self.run_to_end(self.start_poll(template))
