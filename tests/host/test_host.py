@@ -91,6 +91,17 @@ def test_a_failed_message_is_hidden_for_the_visibility_timeout(azurite_connectio
         assert not toy.is_empty()
 
 
+def test_the_last_failure_poisons_the_message_at_once(azurite_connection_string):
+    toy = Toy(azurite_connection_string, visibility_seconds=600)
+    toy.send("fail")
+    for _ in range(2):
+        (message,) = toy.queue.receive_messages(visibility_timeout=600)
+        toy.queue.update_message(message, visibility_timeout=0)
+    with toy:
+        toy.host.wait_until(lambda: toy.seen("poison"))
+        assert [found["count"] for found in toy.seen()] == [3]
+
+
 def test_a_message_that_is_not_base64_is_poisoned_as_it_is_without_an_invocation(toy):
     before = len(toy.seen())
     toy.queue.send_message("not base64!")
