@@ -41,10 +41,9 @@ class Heartbeats:
         Args:
             due: Asked at the end, when everything that was put back will be visible.
         """
-        self._beat()
-        self.dead_until()
+        self._tick()
         try:
-            with repeating(self._beat, BEAT_SECONDS, "p2c-beat"):
+            with repeating(self._tick, BEAT_SECONDS, "p2c-beat"):
                 yield
         finally:
             # If storage is gone, the next run finds out that this one no longer beats.
@@ -83,6 +82,11 @@ class Heartbeats:
     def _bury(self, document: Document) -> None:
         free_slots(self._state, str(document.body["owner"]))
         self._state.delete(_PARTITION, document.name)
+
+    def _tick(self) -> None:
+        self._beat()
+        # Whoever waits for a slot of a run that is dead is busy, and so looks for none itself.
+        self.dead_until()
 
     def _beat(self) -> None:
         self._store("beat_at", self._clock.now())

@@ -111,8 +111,10 @@ class RowSync:
         ledger = runtime.ledger(task)
         now, monotonic = self._clock.now(), self._clock.monotonic()
         entries = ledger.read(message.rows)
+        contended = now + timedelta(seconds=CONTENTION_SECONDS)
+        # A thread of this process is likely to be done long before its claim ends.
         busy = {
-            row: entry.claim.deadline
+            row: contended if entry.claim.owner == runtime.owner else entry.claim.deadline
             for row, entry in entries.items()
             if entry.claim and entry.claim.deadline > now
         }
@@ -128,7 +130,6 @@ class RowSync:
             if row not in busy
         ]
         versions = ledger.write([Change(entry) for entry in claimed])
-        contended = now + timedelta(seconds=CONTENTION_SECONDS)
         busy.update({row: contended for row, version in versions.items() if version is None})
         self.requeue_busy(message, busy, report)
         return Held(

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,12 @@ def world(azurite_connection_string: str) -> Iterator[World]:
                 "P2C_SETTLE_SECONDS": "2",
             },
         )
+
+
+@pytest.fixture
+def empty_storage(azurite_connection_string: str) -> Callable[[], None]:
+    """Forgets everything that p2c has stored."""
+    return lambda: _empty(azurite_connection_string)
 
 
 def _empty(connection_string: str) -> None:
