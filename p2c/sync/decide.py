@@ -4,7 +4,7 @@ A decision rests on what the ledger knows is in F&O or, where that is not certai
 seen to hold. It says what to store before sending, so that a crash leaves no forgotten write.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -29,7 +29,9 @@ class Plan:
         outcome: What the row comes to once all operations are done.
         keys: The ledger's keys from now on, the current one last.
         hashes_before: To store before sending.
-        hashes_after: To store once all operations are done.
+        hashes_after: To store once all operations are done and nothing else can act any more.
+        hashes_meanwhile: To store instead while an earlier request may still act: a field that
+            was cleared is not known to be blank then.
         needs_intent: Whether keys and hashes have to be stored before sending.
     """
 
@@ -38,6 +40,7 @@ class Plan:
     keys: tuple[RecordKey, ...]
     hashes_before: Mapping[str, str]
     hashes_after: Mapping[str, str]
+    hashes_meanwhile: Mapping[str, str]
     needs_intent: bool
 
     @property
@@ -69,7 +72,7 @@ def plan_from_ledger(task: TaskMapping, entry: Entry, mapped: Mapped, hash_key: 
     for field, value in _patchable(task, mapped).items():
         before = entry.hashes.get(field)
         if value is None:
-            if before not in (None, BLANK):
+            if _written(entry.hashes, field):
                 changed[field] = task.empty_values[field]
         elif after[field] != before:
             changed[field] = value
@@ -138,9 +141,9 @@ def _plan(
     after: Mapping[str, str],
 ) -> Plan:
     same_key = _current_identity(entry) == mapped.key.identity
-    known = entry.hashes if same_key else {}
+    known = _known_hashes(entry, mapped.key, after)
     sent = _sent_fields(operations, mapped.key)
-    first_written = [field for field in sent if known.get(field) in (None, BLANK)]
+    first_written = [field for field in sent if not _written(known, field)]
     others = tuple(key for key in entry.keys if key.identity != mapped.key.identity)
     return Plan(
         operations=operations,
@@ -148,6 +151,10 @@ def _plan(
         keys=(*others, mapped.key),
         hashes_before={**known, **dict.fromkeys(first_written, MAYBE)},
         hashes_after=after,
+        hashes_meanwhile={
+            field: MAYBE if found == BLANK and _written(known, field) else found
+            for field, found in after.items()
+        },
         needs_intent=bool(operations) and (not same_key or bool(first_written)),
     )
 
@@ -167,24 +174,32 @@ def _differences(
     task: TaskMapping, entry: Entry, mapped: Mapped, record: FnoRecord
 ) -> dict[str, Value]:
     changed: dict[str, Value] = {}
-    for field, value in _patchable(task, mapped).items():
+    wanted = _patchable(task, mapped)
+    known = _known_hashes(entry, mapped.key, wanted)
+    for field, value in wanted.items():
         actual = record.get(field)
         if value is not None:
             if not same_value(task.field_types[field], value, actual):
                 changed[field] = value
             continue
         empty = task.empty_values[field]
-        if _may_have_written(entry, mapped.key, field) and not same_value(
-            task.field_types[field], empty, actual
-        ):
+        if _written(known, field) and not same_value(task.field_types[field], empty, actual):
             changed[field] = empty
     return changed
 
 
-def _may_have_written(entry: Entry, key: RecordKey, field: str) -> bool:
+def _known_hashes(entry: Entry, key: RecordKey, fields: Iterable[str]) -> Mapping[str, str]:
+    """Return what is known of the record under a key; all is uncertain of one left behind."""
     if _current_identity(entry) == key.identity:
-        return entry.hashes.get(field) not in (None, BLANK)
-    return any(known.identity == key.identity for known in entry.keys)
+        return entry.hashes
+    if any(known.identity == key.identity for known in entry.keys):
+        return dict.fromkeys(fields, MAYBE)
+    return {}
+
+
+def _written(known: Mapping[str, str], field: str) -> bool:
+    """Say whether p2c wrote a field, or may have, so that a blank has to clear it."""
+    return known.get(field) not in (None, BLANK)
 
 
 def _retirements(

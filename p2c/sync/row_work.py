@@ -191,7 +191,8 @@ def _with_written(work: Work, *, settled: bool) -> Entry:
     """Return the entry with the keys and hashes that hold after the attempt."""
     entry, plan = work.entry, work.plan
     if plan and work.done:
-        return replace(entry, keys=plan.keys, hashes=plan.hashes_after)
+        hashes = plan.hashes_after if settled else plan.hashes_meanwhile
+        return replace(entry, keys=plan.keys, hashes=hashes)
     if plan and plan.needs_intent and (work.unknown or work.part_done):
         entry = replace(entry, keys=plan.keys, hashes=plan.hashes_before)
     if work.entry.unsettled_until and settled and entry.hashes:

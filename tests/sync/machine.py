@@ -65,6 +65,10 @@ class WorldMachine(RuleBasedStateMachine):
         self.world.reap()
 
     def _edit_and_poll(self, number: int, name: str | None, parent: int) -> None:
+        self._edit(number, name, parent)
+        self.world.run_to_end(self.world.start_poll("contacts"))
+
+    def _edit(self, number: int, name: str | None, parent: int) -> None:
         self.world.sales.put(
             "contact",
             row_id(100 + number),
@@ -74,7 +78,6 @@ class WorldMachine(RuleBasedStateMachine):
             qualifies=True,
             parent=row_id(parent),
         )
-        self.world.run_to_end(self.world.start_poll("contacts"))
 
 
 class OverlapMachine(WorldMachine):
@@ -130,6 +133,15 @@ class OverlapMachine(WorldMachine):
             self._work_off("contacts", [])
         self._step(worker, more)
         if killed and not worker.finished:
+            self.world.kill(worker)
+
+    @rule(number=st.integers(0, CONTACTS - 1), edit=EDIT, steps=st.integers(1, 12))
+    def poll_that_dies(self, number: int, edit: tuple[str | None, int], steps: int) -> None:
+        """An edit is enumerated by a worker that may not come to the end."""
+        self._edit(number, *edit)
+        worker = self.world.start_poll("contacts")
+        self._step(worker, steps)
+        if not worker.finished:
             self.world.kill(worker)
 
 
