@@ -28,9 +28,7 @@ def fno_holds(world) -> dict[tuple[str, ...], dict[str, object]]:
             name = (entity_set, *(str(record[field]) for field in key))
             assert name not in found
             found[name] = {
-                field: value
-                for field, value in record.items()
-                if field not in SET_BY_FNO
+                field: value for field, value in record.items() if field not in SET_BY_FNO
             }
     return found
 
