@@ -9,6 +9,7 @@ from p2c.sandbox import Fault
 from p2c.sync.ledger import Change, bucket_of
 from p2c.sync.messages import RowsMessage
 from p2c.sync.rejected import rejected_rows
+from p2c.templates import shipped_names
 from tests.functions.world import World
 from tests.host.needs import needs_worker
 
@@ -43,6 +44,21 @@ def test_a_contact_that_waits_goes_on_when_its_account_arrives(world):
     assert world.host.run_timer("enumerate_accounts").ok
     (person,) = world.host.wait_until(lambda: world.sandbox.fno_records("CDSContactPersons"))
     assert person["AssociatedPartyNumber"] == "ACC-2"
+
+
+def test_a_contact_that_is_an_active_customer_becomes_a_customer(world):
+    world.contact("CON-9", world.account("ACC-9"), msdynce_isactivecustomer=True, **world.euro())
+    assert world.host.run_timer("enumerate_contacts_to_customer").ok
+    customer = world.host.wait_until(lambda: world.customer("CON-9"))
+    assert customer["PartyType"] == "Person"
+
+
+@pytest.mark.parametrize("template", shipped_names())
+def test_every_template_has_its_poison_queue_looked_after(world, template):
+    world.put(template, "{}", poison=True)
+    (settled,) = world.host.wait_until(lambda: world.logged("A poisoned message is settled"))
+    assert settled["extra"]["template"] == template
+    world.host.wait_until(lambda: world.count(template, poison=True) == 0)
 
 
 def test_the_timer_sweeps_rows_whose_account_came_to_fno_by_another_way(world):

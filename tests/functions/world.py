@@ -68,10 +68,14 @@ class World:
         self.dataverse.session.close()
         self._clients.close()
 
+    def euro(self):
+        """The column that makes a row's currency the euro."""
+        place = f"transactioncurrencies({currency(self.dataverse, 'EUR')})"
+        return {"transactioncurrencyid@odata.bind": place}
+
     def account(self, number, **values):
-        euro = f"transactioncurrencies({currency(self.dataverse, 'EUR')})"
-        given = {"accountnumber": number, "transactioncurrencyid@odata.bind": euro, **values}
-        return make_account(self.dataverse, **{"name": f"Name of {number}", **given})
+        given = {"name": f"Name of {number}", "accountnumber": number, **self.euro(), **values}
+        return make_account(self.dataverse, **given)
 
     def contact(self, number, account, **values):
         given = {
