@@ -64,19 +64,18 @@ def test_a_retried_row_is_read_anew_by_the_next_run(world, rejected) -> None:
     assert left == {rejected["country"], rejected["other country"]}
 
 
+def execution(state, execution_id: str) -> dict:
+    return next(one for one in state["executions"] if one["execution_id"] == execution_id)
+
+
 def test_a_retry_only_queues_until_something_runs(world, rejected) -> None:
     retried = world.document("rejected", "retry", "--all")
     assert retried["queued"] == 3
     state = world.document("status")
     assert state["queues"]["accounts"]["messages"] > 0
-    assert state["executions"][0]["execution_id"] == retried["execution_id"]
-    assert state["executions"][0]["status"] == "Running"
+    assert execution(state, retried["execution_id"])["status"] == "Running"
     world.document("run", "accounts", status=2)
-    summary = next(
-        execution
-        for execution in world.document("status")["executions"]
-        if execution["execution_id"] == retried["execution_id"]
-    )
+    summary = execution(world.document("status"), retried["execution_id"])
     counts = summary["templates"]["accounts"]["tasks"]["Accounts - Customers"]
     assert (counts["read"], counts["rejected"]) == (3, 3)
 
