@@ -61,6 +61,11 @@ class EnumerateMessage(_Message):
 
 
 Message = RowsMessage | EnumerateMessage
+_QUOTING = {
+    "extra_forbidden": "It has a property that is not known here",
+    "union_tag_invalid": "Its kind is not known here",
+}
+"""Findings that pydantic words with the message's own text, in words that quote none of it."""
 _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 
 
@@ -75,10 +80,13 @@ def read_message(text: str) -> Message:
         return _ADAPTER.validate_json(text)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the message"
+        places, finding = first["loc"], first["msg"]
+        if first["type"] in _QUOTING:
+            places, finding = places[:-1], _QUOTING[first["type"]]
+        place = ".".join(str(part) for part in places) or "the message"
         raise MessageError(
             f"A queue message of {len(text)} characters cannot be read: at {place}: "
-            f"{first['msg']}. Expected a JSON object of kind 'rows' or 'enumerate' as p2c writes "
+            f"{finding}. Expected a JSON object of kind 'rows' or 'enumerate' as p2c writes "
             "it. Remove the sender, or start a resync instead of writing to the queue."
         ) from None
 
