@@ -116,15 +116,26 @@ class RecordMapping:
         if missing := self._missing_number(values, waiting):
             return missing
         if rejections:
-            return NotMapped(Outcome.REJECTED, _rejection_reason(rejections))
+            reason = _rejection_reason(rejections)
+            return NotMapped(Outcome.REJECTED, reason, key=self._known_key(values))
         if waiting:
             return _without_number(next(iter(waiting.values())))
-        parts = tuple((field, self._key_part(field, values)) for field in self.key_fields)
         return Mapped(
-            RecordKey(self.entity_set, parts),
+            self._key(values),
             values,
             tuple(found for _, found in prerequisites if found is not None),
         )
+
+    def _key(self, values: Mapping[str, Value | None]) -> RecordKey:
+        parts = tuple((field, self._key_part(field, values)) for field in self.key_fields)
+        return RecordKey(self.entity_set, parts)
+
+    def _known_key(self, values: Mapping[str, Value | None]) -> RecordKey | None:
+        known = all(
+            values.get(field) is not None or field == LEGAL_ENTITY_FIELD
+            for field in self.key_fields
+        )
+        return self._key(values) if known else None
 
     def _key_part(self, field: str, values: Mapping[str, Value | None]) -> str:
         return self.legal_entity if field == LEGAL_ENTITY_FIELD else str(values[field])

@@ -46,11 +46,16 @@ class Mapped:
 
 @dataclass(frozen=True, slots=True)
 class NotMapped:
-    """Why a row gives no record: SKIPPED, WAITING (with what it waits for) or REJECTED."""
+    """Why a row gives no record: SKIPPED, WAITING (with what it waits for) or REJECTED.
+
+    Attributes:
+        key: The key the record would have, where the row gives one; for people to find it by.
+    """
 
     outcome: Outcome
     reason: Reason
     prerequisite: Prerequisite | None = None
+    key: RecordKey | None = None
 
 
 MappingResult = Mapped | NotMapped

@@ -52,6 +52,7 @@ class Checkpoint:
         select_fingerprint: Of the columns the delta link was made for.
         mapping_fingerprint: Of the mapping with which all rows were last enumerated.
         generation: Number of the last full read begun.
+        read_fully_by: Execution that last read everything.
         polled_at: When a poll last succeeded.
     """
 
@@ -61,6 +62,7 @@ class Checkpoint:
     mapping_fingerprint: str = ""
     generation: int = 0
     full_read: FullRead | None = None
+    read_fully_by: str = ""
     polled_at: datetime | None = None
 
 
@@ -84,6 +86,7 @@ class Checkpoints:
             mapping_fingerprint=str(body.get("mapping_fingerprint", "")),
             generation=int(body.get("generation", 0)),
             full_read=FullRead(**full) if full else None,
+            read_fully_by=str(body.get("read_fully_by", "")),
             polled_at=_time(body.get("polled_at")),
         )
 
@@ -94,6 +97,7 @@ class Checkpoints:
             "select_fingerprint": checkpoint.select_fingerprint,
             "mapping_fingerprint": checkpoint.mapping_fingerprint,
             "generation": checkpoint.generation,
+            "read_fully_by": checkpoint.read_fully_by,
             **_parts("delta_link", checkpoint.delta_link),
         }
         if full:

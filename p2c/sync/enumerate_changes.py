@@ -95,7 +95,8 @@ class EnumerateChanges:
             if not finished:
                 result.unfinished.append(task.task)
         if not result.stopped and not result.unfinished:
-            self._executions.update(execution, enumerated=True)
+            # A request that came again after somebody mended what had stopped it has no error left.
+            self._executions.update(execution, enumerated=True, error="")
         return result
 
     def enumerate_rows(
@@ -210,6 +211,7 @@ class EnumerateChanges:
             delta_link=full.delta_link,
             select_fingerprint=task.select_fingerprint,
             mapping_fingerprint=task.fingerprint,
+            read_fully_by=full.execution,
             polled_at=self._runtime.clock.now(),
         )
 
@@ -276,7 +278,7 @@ def _needs_full_read(
 ) -> bool:
     """Say whether a full read has to begin; one that is under way goes on by itself."""
     full = checkpoint.full_read
-    if all_data:
+    if all_data and checkpoint.read_fully_by != execution:
         return full is None or full.execution != execution
     if full:
         return False

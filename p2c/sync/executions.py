@@ -170,14 +170,23 @@ class Executions:
             day -= timedelta(days=1)
         return found
 
-    def counts(self, execution_id: str) -> dict[str, dict[str, dict[Outcome, int]]]:
-        """Add up what an execution's rows came to, by template and task."""
-        counts: dict[str, dict[str, dict[Outcome, int]]] = {}
-        for template in self._runtime.templates.values():
-            for task in template.tasks:
-                tally = self._runtime.ledger(task).tally(execution_id)
-                counts.setdefault(template.name, {})[task.task] = tally
-        return counts
+    def counts(
+        self, execution_id: str, templates: Iterable[str] | None = None
+    ) -> dict[str, dict[str, dict[Outcome, int]]]:
+        """Add up what an execution's rows came to, by template and task.
+
+        Args:
+            templates: Those to count, all by default; names not known here are left out.
+        """
+        known = self._runtime.templates
+        return {
+            name: {
+                task.task: self._runtime.ledger(task).tally(execution_id)
+                for task in known[name].tasks
+            }
+            for name in (templates or known)
+            if name in known
+        }
 
     def forget_old(self) -> None:
         """Remove executions and tallies older than 45 days; once a day is enough."""
@@ -197,11 +206,7 @@ class Executions:
         state.put(_STATE, _CLEANED, body, known.version if known else None)
 
     def _summarize(self, execution: Execution) -> ExecutionSummary:
-        counts = {
-            name: tasks
-            for name, tasks in self.counts(execution.execution_id).items()
-            if name in execution.templates
-        }
+        counts = self.counts(execution.execution_id, execution.templates)
         return ExecutionSummary(execution, self._status(execution, counts), counts)
 
     @staticmethod

@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from p2c.errors import MessageError, RequestError
+from p2c.errors import MessageError, RequestError, RetryLaterError, ServiceRefusedError
 from p2c.model import Outcome, Reason
 from p2c.sync.claims import count
 from p2c.sync.enumerate_changes import EnumerateChanges
@@ -55,8 +55,7 @@ class MessageHandler:
         message = read_message(text)
         if isinstance(message, RowsMessage):
             return self._row_sync.process(message)
-        self._enumerate_for(message)
-        return Report()
+        return self._enumerate_for(message)
 
     def settle_poison(self, text: str) -> Settled:
         """Send a poisoned message's rows round again, or record them as rejected."""
@@ -77,25 +76,10 @@ class MessageHandler:
         )
         return Settled(rejected=1)
 
-    def _enumerate_for(self, message: EnumerateMessage) -> None:
+    def _enumerate_for(self, message: EnumerateMessage) -> Report:
         """Enumerate for a request; what is left over or must wait comes again as a message."""
-        clock, queue = self._runtime.clock, self._runtime.queue_of(message.template)
-        if message.everything:
-            result = self._enumerate.enumerate_template(
-                message.template,
-                message.execution,
-                trigger="resync",
-                all_data=True,
-                force=message.force,
-                until=clock.monotonic() + ENUMERATE_SECONDS,
-            )
-            later = result.unfinished or any(
-                not isinstance(error, RequestError) for error in result.stopped.values()
-            )
-            if later:
-                delay = ROUND_SECONDS if result.stopped else 0
-                queue.send(message.model_dump_json(), delay_seconds=delay)
-        else:
+        report = Report()
+        if not message.everything:
             self._enumerate.enumerate_rows(
                 message.template,
                 message.rows,
@@ -103,6 +87,26 @@ class MessageHandler:
                 trigger="resync",
                 force=message.force,
             )
+            return report
+        result = self._enumerate.enumerate_template(
+            message.template,
+            message.execution,
+            trigger="resync",
+            all_data=True,
+            force=message.force,
+            until=self._runtime.clock.monotonic() + ENUMERATE_SECONDS,
+        )
+        for error in result.stopped.values():
+            if isinstance(error, ServiceRefusedError):
+                report.refused = error
+            elif isinstance(error, RetryLaterError):
+                report.unavailable = error
+        if result.unfinished or result.stopped:
+            delay = ROUND_SECONDS if result.stopped else 0
+            queue = self._runtime.queue_of(message.template)
+            queue.send(message.model_dump_json(), delay_seconds=delay)
+            report.wait(self._runtime.clock.now() + timedelta(seconds=delay))
+        return report
 
     def _send_again(self, message: Message) -> Settled:
         queue = self._runtime.queue_of(message.template)

@@ -60,6 +60,7 @@ class Entry:
         execution: The execution that last touched the row.
         counted: The latest executions that counted this row, each with the outcome it counted.
         source_version: Row version last read, for people.
+        record: Key of the record the row last became or would have become, for people.
         generation: The last full read that named the row.
         since: When the outcome and its reason last changed.
     """
@@ -78,6 +79,7 @@ class Entry:
     execution: str = ""
     counted: Mapping[str, Outcome] = field(default_factory=dict)
     source_version: str = ""
+    record: str = ""
     generation: int = 0
     since: datetime | None = None
 
@@ -207,6 +209,7 @@ def _encode(entry: Entry) -> dict[str, Scalar]:
         "execution": entry.execution,
         "counted": json.dumps(dict(list(entry.counted.items())[-EXECUTIONS_COUNTED:])),
         "source_version": entry.source_version,
+        "record": entry.record,
         "generation": entry.generation,
     }
     if entry.claim:
@@ -258,6 +261,7 @@ def _decode(document: Document) -> Entry:
             for name, outcome in json.loads(str(body.get("counted", "{}"))).items()
         },
         source_version=str(body.get("source_version", "")),
+        record=str(body.get("record", "")),
         generation=int(body.get("generation", 0)),
         since=_optional_time(body.get("since")),
     )

@@ -36,7 +36,7 @@ def rejected_rows(runtime: Runtime, templates: Iterable[str] | None = None) -> l
                         template=task.template,
                         task=task.task,
                         row=entry.row_id,
-                        key=str(entry.current_key) if entry.current_key else "",
+                        key=entry.record,
                         code=reason.code if reason else "",
                         reason=reason.text if reason else "",
                         since=entry.since.isoformat(timespec="seconds") if entry.since else "",

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from p2c.mapping.result import Mapped, NotMapped, Prerequisite
 from p2c.mapping.task import TaskMapping
-from p2c.model import Outcome, Reason, RowId, SourceRow
+from p2c.model import Outcome, Reason, RecordKey, RowId, SourceRow
 from p2c.sync.claims import count
 from p2c.sync.decide import Plan
 from p2c.sync.hashing import MAYBE
@@ -24,6 +24,7 @@ class Work:
     Attributes:
         entry: The ledger's entry as it was claimed.
         row: Its state in Sales, None when it is gone there.
+        key: Key of the record it becomes or would become, None when it gives none.
         must_look: Decide from what F&O holds, not from the ledger.
         looked_at: When the look at F&O began that the plan rests on.
         done: Every operation of the plan was confirmed, or there was nothing to do.
@@ -38,6 +39,7 @@ class Work:
     row: SourceRow | None
     force: bool = False
     mapped: Mapped | None = None
+    key: RecordKey | None = None
     plan: Plan | None = None
     must_look: bool = False
     looked_at: datetime | None = None
@@ -61,8 +63,10 @@ class Work:
         if isinstance(result, NotMapped):
             self.outcome, self.reason = result.outcome, result.reason
             self.waits_for = result.prerequisite
+            self.key = result.key
         else:
             self.mapped = result
+            self.key = result.key
             self.must_look = self.force
 
     @property
@@ -150,6 +154,7 @@ def settle_entry(
             execution=names[0] if names else entry.execution,
             counted=counted,
             source_version=work.row.version if work.row else entry.source_version,
+            record=str(work.key) if work.key else entry.record,
             generation=max(generation, entry.generation),
             since=now if changed or entry.since is None else entry.since,
         ),

@@ -93,9 +93,13 @@ class RowSync:
             try:
                 self._bring_up_to_date(task, message, held, report)
             except RetryLaterError as error:
+                if error.service not in self.backoff:
+                    raise  # Storage: nothing can be recorded, the claims run out by themselves.
                 report.unavailable = error
                 self._put_back(message, held, self._writer.back_off(error, self.backoff), report)
             except ServiceRefusedError as error:
+                if error.service not in self.backoff:
+                    raise
                 report.refused = error
                 until = self.backoff[error.service].unavailable()
                 self._put_back(message, held, until, report)

@@ -109,7 +109,7 @@ class RowWriter:
 
     def back_off(self, error: RetryLaterError, backoff: Mapping[str, Backoff]) -> datetime:
         """Note a service's absence or request for less, for all instances; until when to wait."""
-        service = backoff.get(error.service, backoff["fno"])
+        service = backoff[error.service]
         if isinstance(error, ThrottledError):
             if error.service == "fno":
                 self._limiter.throttled()
