@@ -5,6 +5,7 @@ import os
 import pty
 
 import pytest
+import requests
 
 from p2c.sandbox import DemoSize, Fault, Start
 
@@ -36,11 +37,11 @@ def test_json_has_exactly_the_documented_shape(world) -> None:
         assert counts["read"] == sum(counts.values()) - counts["read"]
     assert done["templates"]["accounts"]["tasks"]["Accounts - Customers"]["read"] == 20
     assert done["templates"]["contacts"]["tasks"]["Contacts"]["read"] == 60
-    requests = world.sandbox.requests()
+    sent = world.sandbox.requests()
     assert done["requests"] == {
-        "dataverse": requests["dataverse"]["requests"],
-        "fno": requests["fno"]["requests"],
-        "fno_operations": requests["fno"]["operations"],
+        "dataverse": sent["dataverse"]["requests"],
+        "fno": sent["fno"]["requests"],
+        "fno_operations": sent["fno"]["operations"],
     }
 
 
@@ -101,6 +102,30 @@ def test_waiting_rows_are_taken_up_by_the_next_run(world) -> None:
     second = world.document("run", "accounts", "contacts")
     assert second["templates"]["accounts"]["tasks"]["Accounts - Customers"]["created"] == 1
     assert second["templates"]["contacts"]["tasks"]["Contacts"]["created"] == 1
+
+
+def test_a_row_goes_on_when_somebody_else_brings_what_it_waits_for(world) -> None:
+    account = world.account(accountnumber="A1", address1_country="Atlantis")
+    bind = {"parentcustomerid_account@odata.bind": f"/accounts({account})"}
+    person = {"firstname": "Ann", "lastname": "Moe", "msdynce_contactnumber": "C1"}
+    world._send("POST", "contacts", person | bind)
+    world.document("run", "accounts", "contacts", status=1)
+    customer = {
+        "dataAreaId": "usmf",
+        "CustomerAccount": "A1",
+        "PartyNumber": "A1",
+        "PartyType": "Organization",
+        "OrganizationName": "Made by hand",
+        "CustomerGroupId": "10",
+        "SalesCurrencyCode": "USD",
+        "LanguageId": "en-us",
+    }
+    url = f"{world.sandbox.fno_url}/data/CustomersV2"
+    headers = {"Authorization": "Bearer test"}
+    answer = requests.post(url, json=customer, headers=headers, timeout=20)
+    assert answer.ok, answer.text
+    done = world.document("run", "contacts")
+    assert done["templates"]["contacts"]["tasks"]["Contacts"]["created"] == 1
 
 
 def test_off_a_terminal_progress_is_plain_lines_on_standard_error(world) -> None:
