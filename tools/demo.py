@@ -54,6 +54,7 @@ class P2c:
             text=True,
             timeout=RUN_SECONDS,
             check=False,
+            preexec_fn=dying_with_parent(),
         )
         if done.returncode != status:
             raise DemoError(

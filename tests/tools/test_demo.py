@@ -1,0 +1,69 @@
+"""The demo is as it says, and leaves no process behind however it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
+]
+
+
+def start(mark: str) -> subprocess.Popen[str]:
+    """Start the demo; every process that it starts inherits the mark."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tools.demo"],
+        cwd=ROOT,
+        env=os.environ | {"P2C_DEMO_MARK": mark},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def marked(mark: str) -> list[int]:
+    """The processes that carry the mark."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+        except OSError:  # It has ended meanwhile, or is another user's.
+            continue
+    return found
+
+
+def test_the_demo_shows_what_it_says_within_three_minutes() -> None:
+    mark = uuid.uuid4().hex
+    with start(mark) as demo:
+        shown, _ = demo.communicate(timeout=180)
+    assert demo.returncode == 0, shown
+    assert shown.count("✓") == 8
+    assert "✗" not in shown
+    assert "Why rows were skipped, wait or were rejected:" in shown
+    assert "Everything was as it should be" in shown
+    assert marked(mark) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_demo_that_is_stopped_leaves_no_process(how) -> None:
+    mark = uuid.uuid4().hex
+    with start(mark) as demo:
+        for line in demo.stdout:
+            if line.startswith("p2c run"):  # Everything is up and the first run begins.
+                break
+        assert len(marked(mark)) > 2
+        demo.send_signal(how)
+        demo.wait(30)
+        demo.stdout.close()
+    deadline = time.monotonic() + 20
+    while marked(mark):
+        assert time.monotonic() < deadline, marked(mark)
