@@ -92,6 +92,9 @@ class RowSync:
         with self._keep_alive(held):
             try:
                 self._bring_up_to_date(task, message, held, report)
+                # Nothing should be left; were a row forgotten, it would come again.
+                soon = self._clock.now() + timedelta(seconds=CONTENTION_SECONDS)
+                self._put_back(message, held, soon, report)
             except RetryLaterError as error:
                 if error.service not in self.backoff:
                     raise  # Storage: nothing can be recorded, the claims run out by themselves.
@@ -127,7 +130,10 @@ class RowSync:
             entry.row_id: take_over(entry, settle)
             for entry in expired_claims(entries.values(), now)
         }
-        self.queue_verifications(message, taken_over.values())
+        self.queue_verifications(
+            message,
+            [entry for row, entry in taken_over.items() if not entries[row].unsettled_until],
+        )
         claimed = [
             make_claim(taken_over.get(row, entry), runtime.owner, now, runtime.claim_seconds)
             for row, entry in entries.items()
@@ -213,9 +219,9 @@ class RowSync:
             )
             for work in done
         }
-        self.queue_verifications(
-            message, [finished[work.row_id][0] for work in done if work.unknown]
-        )
+        if not message.verify:  # A verification comes again by itself, further down.
+            newly = [finished[work.row_id][0] for work in done if self._newly_unsettled(work)]
+            self.queue_verifications(message, newly)
         self._requeue_passing(message, done, report)
         lost = self.finish(held, list(finished.values()))
         lost |= held.lost
@@ -244,6 +250,11 @@ class RowSync:
             attempt = message.attempt + 1 if work.counts_as_attempt else message.attempt
             self._send(message, until, rows=[work.row_id], verify=False, attempt=attempt)
             report.wait(until)
+
+    @staticmethod
+    def _newly_unsettled(work: Work) -> bool:
+        """A row that was unsettled before has a verification, which comes until it is settled."""
+        return work.unknown and work.entry.unsettled_until is None
 
     def _verify_again(self, message: RowsMessage, entries: list[Entry]) -> None:
         """A verification that came too early comes again: an unsettled row has a message."""

@@ -222,7 +222,8 @@ class RowWriter:
     ) -> None:
         rest = works
         while rest:
-            chunk, rest = rest[: self._pace.size()], rest[self._pace.size() :]
+            size = self._pace.size()  # Asked once: other threads change it meanwhile.
+            chunk, rest = rest[:size], rest[size:]
             operations = [operation for work in chunk for operation in _operations(work)]
             try:
                 results = self.write_batch(operations, held)
@@ -234,10 +235,10 @@ class RowWriter:
             self._limiter.succeeded()
             position = 0
             for work in chunk:
-                size = len(_operations(work))
-                answers = results[position : position + size]
+                count = len(_operations(work))
+                answers = results[position : position + count]
                 self._note(task, work, answers, backoff, attempt)
-                position += size
+                position += count
 
     def write_batch(self, operations: Sequence[Operation], held: Held) -> list[PartResult]:
         """Send one batch unless it is too late for that."""

@@ -33,6 +33,7 @@ from p2c.model import (
     Written,
 )
 from p2c.sync.enumerate_changes import EnumerateChanges
+from p2c.sync.ledger import Ledger
 from p2c.sync.messages import RowsMessage, read_message
 from p2c.sync.prerequisites import WaitingRows
 from p2c.sync.runtime import Runtime, Stores
@@ -470,8 +471,16 @@ class World:
                 if isinstance(result, Mapped):
                     current.add(result.key.identity)
                     self._check_record(row, result)
+            self._check_ledger(task)
         for row, contact in self.sales.tables["contact"].items():
             self._check_old_records(row, contact, current)
+
+    def _check_ledger(self, task: TaskMapping) -> None:
+        """Every row rests: nobody holds it and nothing about it is open."""
+        for entry in Ledger(self.stores.ledger, task.template, task.task).entries():
+            assert entry.claim is None, f"still claimed: {entry}"
+            assert entry.unsettled_until is None, f"never verified: {entry}"
+            assert entry.outcome is not None, f"no outcome: {entry}"
 
     def _check_record(self, row: RowId, mapped: Mapped) -> None:
         record = self.fno.records.get(mapped.key.identity)
