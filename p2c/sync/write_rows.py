@@ -13,7 +13,6 @@ from p2c.errors import (
     RetryLaterError,
     ThrottledError,
     UnavailableError,
-    cut,
 )
 from p2c.mapping.result import Prerequisite
 from p2c.mapping.task import TaskMapping
@@ -36,6 +35,7 @@ from p2c.sync.prerequisites import (
     prerequisite_identity,
     waiting_reason,
 )
+from p2c.sync.redaction import redacted
 from p2c.sync.row_work import Work
 from p2c.sync.runtime import Runtime
 
@@ -325,12 +325,8 @@ def _severity(result: PartResult, main: PartResult) -> Written:
 
 
 def _redacted(task: TaskMapping, work: Work, reason: Reason | None) -> Reason | None:
-    """Take people's data out of a service's words before they are kept."""
+    """Take people's data out of a service's words; the advice after them is kept whole."""
     if reason is None or work.mapped is None:
         return reason
-    text = reason.text
-    for field in sorted(task.free_text_fields):
-        value = work.mapped.values.get(field)
-        if isinstance(value, str) and len(value.strip()) > 1:
-            text = text.replace(value, f"<{field}>").replace(value.strip(), f"<{field}>")
-    return Reason(reason.code, cut(text))
+    values = {field: work.mapped.values.get(field) for field in task.free_text_fields}
+    return Reason(reason.code, redacted(reason.text, values))
