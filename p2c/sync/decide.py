@@ -89,6 +89,7 @@ def plan_from_look(
     operations: list[Operation] = []
     moved = bool(entry.keys) and _current_identity(entry) != mapped.key.identity
     record = found.get(mapped.key.identity)
+    retirements = _retirements(task, entry, mapped.key, found)
     if record is None:
         values = {field: value for field, value in mapped.values.items() if value is not None}
         operations.append(Create(mapped.key, values))
@@ -97,8 +98,9 @@ def plan_from_look(
         changed = _differences(task, entry, mapped, record)
         if changed:
             operations.append(Update(mapped.key, changed))
-        outcome = Outcome.UPDATED if changed or moved else entry.intended or Outcome.UNCHANGED
-    operations += _retirements(task, entry, mapped.key, found)
+        writes = changed or moved or retirements
+        outcome = Outcome.UPDATED if writes else entry.intended or Outcome.UNCHANGED
+    operations += retirements
     return _plan(entry, mapped, tuple(operations), outcome, after)
 
 

@@ -1,0 +1,770 @@
+"""What a message's rows come to, each for itself, whatever F&O answers."""
+
+import contextlib
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from p2c.errors import (
+    AnswerUnknownError,
+    P2cError,
+    RequestError,
+    ServiceRefusedError,
+    ThrottledError,
+    UnavailableError,
+)
+from p2c.mapping.result import NotMapped
+from p2c.model import Create, Outcome, PartResult, Reason, Update, Written
+from p2c.sync.executions import Executions
+from p2c.sync.limiter import Limiter
+from p2c.sync.sync_rows import RowSync
+from p2c.sync.write_rows import CONFLICT_ATTEMPTS
+from tests.sync.builders import (
+    ACCOUNTS,
+    CLAIM_SECONDS,
+    CONTACTS,
+    EXECUTION,
+    REFUSED,
+    SETTLE_SECONDS,
+    TEMPLATES,
+    Bench,
+    CrashError,
+    hold,
+    rows_of_one_bucket,
+)
+
+CONFLICT = PartResult(Written.CONFLICT, Reason("update-conflict", "Another user changed it."))
+UNKNOWN = PartResult(Written.UNKNOWN, Reason("part-missing", "There is no answer."))
+EXISTS = PartResult(Written.EXISTS, Reason("exists", "The record already exists."))
+ABSENT = PartResult(Written.ABSENT, Reason("absent", "No resources were found."))
+MISSING = PartResult(
+    Written.MISSING_REFERENCE, Reason("reference-missing", "Group 10 is not in the related table.")
+)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def in_fno(bench: Bench, number: str, **values: Any) -> None:
+    """Put a customer into F&O by other ways than p2c's."""
+    record = {"dataAreaId": "usmf", "Account": number, "Name": "Fabrikam", **values}
+    bench.fno.records["Customers", "usmf", number.casefold()] = record
+
+
+def names_in_fno(bench: Bench) -> dict[str, str]:
+    return {str(record["Account"]): record["Name"] for record in bench.fno.records.values()}
+
+
+def counts(bench: Bench, execution: str = EXECUTION) -> dict[Outcome, int]:
+    tally = Executions(bench.runtime()).counts(execution)["accounts"][ACCOUNTS.task]
+    return {outcome: count for outcome, count in tally.items() if count}
+
+
+def forget_requests(bench: Bench) -> None:
+    bench.fno.finds.clear()
+    bench.fno.batches.clear()
+    bench.sales.reads.clear()
+
+
+# What a row comes to.
+
+
+def test_a_new_row_is_created_and_recorded(bench: Bench):
+    row = bench.account(1)
+    report = bench.process(ACCOUNTS, row, generation=4)
+    assert names_in_fno(bench) == {"ACC-1": "Fabrikam"}
+    assert (report.outcomes, report.wait_until) == ({Outcome.CREATED: 1}, None)
+    entry = bench.entry(ACCOUNTS, row)
+    assert (entry.outcome, entry.reason, entry.claim) == (Outcome.CREATED, None, None)
+    assert (entry.unsettled_until, entry.intended) == (None, None)
+    assert (entry.execution, entry.source_version, entry.generation) == (EXECUTION, "1", 4)
+    assert (entry.since, entry.epoch) == (bench.clock.now(), 1)
+    assert bench.queued("accounts") == []
+    assert counts(bench) == {Outcome.CREATED: 1}
+
+
+def test_many_rows_cost_one_read_one_look_and_one_batch(bench: Bench):
+    rows = [bench.account(number) for number in range(20)]
+    bench.process(ACCOUNTS, *rows)
+    requests = (len(bench.sales.reads), len(bench.fno.finds), len(bench.fno.batches))
+    assert requests == (1, 1, 1)
+    assert len(names_in_fno(bench)) == 20
+
+
+def test_an_unchanged_row_costs_no_request_to_f_and_o(bench: Bench):
+    row = bench.account(1)
+    bench.process(ACCOUNTS, row)
+    forget_requests(bench)
+    assert bench.process(ACCOUNTS, row).outcomes == {Outcome.UNCHANGED: 1}
+    assert (bench.fno.finds, bench.fno.batches) == ([], [])
+
+
+def test_of_a_changed_row_only_the_change_is_sent_without_a_look(bench: Bench):
+    bench.templates["contacts"] = TEMPLATES["contacts"]
+    parent = bench.account(1)
+    bench.process(ACCOUNTS, parent)
+    contact = bench.contact(1, parent, phone="1")
+    bench.process(CONTACTS, contact)
+    bench.contact(1, parent, phone="2")
+    forget_requests(bench)
+    assert bench.process(CONTACTS, contact).outcomes == {Outcome.UPDATED: 1}
+    assert [dict(operation.values) for operation in bench.fno.operations] == [{"Phone": "2"}]
+    assert bench.fno.finds == []
+
+
+def test_a_record_that_is_in_f_and_o_already_is_adopted_without_a_write(bench: Bench):
+    in_fno(bench, "ACC-1")
+    row = bench.account(1)
+    assert bench.process(ACCOUNTS, row).outcomes == {Outcome.UNCHANGED: 1}
+    assert bench.fno.batches == []
+    assert bench.entry(ACCOUNTS, row).current_key is not None
+
+
+def test_a_row_that_the_mapping_leaves_out_is_recorded_with_its_reason(bench: Bench):
+    row = bench.account(1, account="")
+    assert bench.process(ACCOUNTS, row).outcomes == {Outcome.SKIPPED: 1}
+    assert bench.entry(ACCOUNTS, row).reason == Reason("number-missing", "It has no number.")
+    assert (bench.fno.finds, bench.fno.batches) == ([], [])
+
+
+def test_a_row_that_is_gone_from_sales_is_recorded_as_deleted_and_left_in_f_and_o(bench: Bench):
+    row = bench.account(1)
+    bench.process(ACCOUNTS, row)
+    bench.sales.remove("account", row)
+    assert bench.process(ACCOUNTS, row).outcomes == {Outcome.DELETED: 1}
+    assert bench.entry(ACCOUNTS, row).reason == Reason(
+        "deleted-in-sales", "The row is no longer in Sales."
+    )
+    assert names_in_fno(bench) == {"ACC-1": "Fabrikam"}
+
+
+def test_force_overwrites_what_was_edited_in_f_and_o(bench: Bench):
+    row = bench.account(1)
+    bench.process(ACCOUNTS, row)
+    in_fno(bench, "ACC-1", Name="Edited")
+    assert bench.process(ACCOUNTS, row).outcomes == {Outcome.UNCHANGED: 1}
+    assert names_in_fno(bench) == {"ACC-1": "Edited"}
+    assert bench.process(ACCOUNTS, row, force=True).outcomes == {Outcome.UPDATED: 1}
+    assert names_in_fno(bench) == {"ACC-1": "Fabrikam"}
+
+
+def test_force_without_a_difference_writes_nothing(bench: Bench):
+    row = bench.account(1)
+    bench.process(ACCOUNTS, row)
+    forget_requests(bench)
+    assert bench.process(ACCOUNTS, row, force=True).outcomes == {Outcome.UNCHANGED: 1}
+    assert (len(bench.fno.finds), bench.fno.batches) == (1, [])
+
+
+def test_the_newest_state_is_written_whatever_the_message_meant(bench: Bench):
+    row = bench.account(1, "Old")
+    stale = bench.rows(ACCOUNTS, row)
+    bench.account(1, "New")
+    bench.sync().process(stale)
+    assert names_in_fno(bench) == {"ACC-1": "New"}
+
+
+def test_a_row_is_read_only_after_it_was_claimed(bench: Bench):
+    row = bench.account(1)
+    claims: list[bool] = []
+    bench.sales.before_read = lambda: claims.append(bench.entry(ACCOUNTS, row).claim is not None)
+    bench.process(ACCOUNTS, row)
+    assert claims == [True]
+
+
+def test_the_reason_of_an_outcome_keeps_the_time_since_when_it_holds(bench: Bench):
+    row = bench.account(1, account="")
+    bench.process(ACCOUNTS, row)
+    since = bench.clock.now()
+    bench.clock.advance(100)
+    bench.process(ACCOUNTS, row)
+    assert bench.entry(ACCOUNTS, row).since == since
+    bench.account(1)
+    bench.process(ACCOUNTS, row)
+    assert bench.entry(ACCOUNTS, row).since == bench.clock.now()
+
+
+def test_the_run_counts_rows_of_other_executions_too():
+    bench = Bench(execution="20260302T090000-run")
+    bench.process(ACCOUNTS, bench.account(1))
+    assert counts(bench) == counts(bench, "20260302T090000-run") == {Outcome.CREATED: 1}
+
+
+def test_a_message_of_a_task_that_is_not_there_says_which_there_are(bench: Bench):
+    with pytest.raises(RequestError) as caught:
+        bench.process(replace(ACCOUNTS, task="Leads"), bench.account(1))
+    assert caught.value.code == "task-unknown"
+    assert caught.value.message == (
+        "Template 'accounts' has no task 'Leads'; it has 'Accounts - Customers'. "
+        "The message is from another version of the template: start a resync."
+    )
+
+
+# Rows held by somebody else.
+
+
+def test_a_row_that_another_worker_holds_is_queued_alone_for_when_its_claim_ends(bench: Bench):
+    rows = [bench.account(number) for number in range(3)]
+    bench.claim_for(ACCOUNTS, rows[1], "two", 17)
+    report = bench.process(ACCOUNTS, *rows, attempt=2, force=True)
+    assert report.outcomes == {Outcome.CREATED: 2}
+    assert report.wait_until == bench.later(17)
+    expected = bench.rows(ACCOUNTS, rows[1], attempt=2, force=True)
+    assert bench.queued("accounts") == [(expected, 17)]
+    assert set(names_in_fno(bench)) == {"ACC-0", "ACC-2"}
+
+
+def test_a_row_that_this_process_holds_is_tried_again_soon(bench: Bench):
+    row = bench.account(1)
+    bench.claim_for(ACCOUNTS, row, "one", 30)
+    report = bench.process(ACCOUNTS, row)
+    assert bench.queued("accounts") == [(bench.rows(ACCOUNTS, row), 2)]
+    assert (report.wait_until, report.outcomes) == (bench.later(2), {})
+    assert bench.sales.reads == []
+
+
+def test_a_row_claimed_by_another_at_the_same_moment_is_tried_again_soon(bench: Bench):
+    rows = rows_of_one_bucket(3)
+    numbers = [int(row.replace("-", ""), 16) - 1 for row in rows]
+    for number in numbers:
+        bench.account(number)
+    ledger = bench.stores.ledger
+    read = ledger.get_many
+
+    def overtaken(partition: str, names: Any) -> Any:
+        found = read(partition, names)
+        ledger.get_many = read
+        bench.claim_for(ACCOUNTS, rows[1], "two", 17)
+        return found
+
+    ledger.get_many = overtaken
+    assert bench.process(ACCOUNTS, *rows).outcomes == {Outcome.CREATED: 2}
+    assert bench.queued("accounts") == [(bench.rows(ACCOUNTS, rows[1]), 2)]
+
+
+def test_a_claim_that_ran_out_is_taken_over_with_a_verification_queued_first(bench: Bench):
+    row = bench.account(1)
+    bench.claim_for(ACCOUNTS, row, "dead", CLAIM_SECONDS)
+    bench.clock.advance(CLAIM_SECONDS)
+    verifications: list[Any] = []
+    bench.sales.before_read = lambda: verifications.extend(bench.queued("accounts"))
+    report = bench.process(ACCOUNTS, row)
+    left = SETTLE_SECONDS - CLAIM_SECONDS
+    assert verifications == [(bench.rows(ACCOUNTS, row, verify=True), left)]
+    assert names_in_fno(bench) == {"ACC-1": "Fabrikam"}
+    assert report.outcomes == {Outcome.WAITING: 1}
+    entry = bench.entry(ACCOUNTS, row)
+    assert entry.unsettled_until == bench.later(left)
+    assert entry.reason is not None
+    assert entry.reason.code == "verification-pending"
+    assert entry.reason.text == (
+        "F&O holds the newest values. An earlier request may still act until "
+        "2026-03-02 08:02:00 UTC; F&O is looked at again then."
+    )
+
+
+def test_a_verification_looks_once_nothing_can_act_any_more_and_settles(bench: Bench):
+    row = bench.account(1)
+    bench.claim_for(ACCOUNTS, row, "dead", CLAIM_SECONDS)
+    bench.clock.advance(CLAIM_SECONDS)
+    bench.process(ACCOUNTS, row)
+    in_fno(bench, "ACC-1", Name="A late request's value")
+    [(verification, delay)] = bench.queued("accounts")
+    bench.take_all("accounts")
+    bench.clock.advance(delay)
+    assert bench.sync().process(verification).outcomes == {Outcome.UPDATED: 1}
+    assert names_in_fno(bench) == {"ACC-1": "Fabrikam"}
+    assert bench.entry(ACCOUNTS, row).unsettled_until is None
+    assert bench.queued("accounts") == []
+
+
+def test_a_verification_that_comes_too_early_comes_again(bench: Bench):
+    row = bench.account(1)
+    bench.claim_for(ACCOUNTS, row, "dead", CLAIM_SECONDS)
+    bench.clock.advance(CLAIM_SECONDS)
+    bench.process(ACCOUNTS, row)
+    bench.take_all("accounts")
+    bench.process(ACCOUNTS, row, verify=True)
+    left = SETTLE_SECONDS - CLAIM_SECONDS
+    assert bench.queued("accounts") == [(bench.rows(ACCOUNTS, row, verify=True), left)]
+
+
+# Parts of a batch that fail.
+
+
+def test_one_bad_record_of_a_batch_harms_only_itself(bench: Bench):
+    rows = [bench.account(number) for number in range(5)]
+    bench.fno.answers["ACC-2"] = [REFUSED]
+    report = bench.process(ACCOUNTS, *rows)
+    assert report.outcomes == {Outcome.CREATED: 4, Outcome.REJECTED: 1}
+    assert set(names_in_fno(bench)) == {"ACC-0", "ACC-1", "ACC-3", "ACC-4"}
+    assert bench.entry(ACCOUNTS, rows[2]).reason == REFUSED.reason
+    assert bench.queued("accounts") == []
+    assert counts(bench) == {Outcome.CREATED: 4, Outcome.REJECTED: 1}
+
+
+def test_a_rejected_row_is_looked_at_and_written_when_it_comes_again(bench: Bench):
+    row = bench.account(1)
+    bench.fno.answers["ACC-1"] = [REFUSED]
+    bench.process(ACCOUNTS, row)
+    assert bench.process(ACCOUNTS, row).outcomes == {Outcome.CREATED: 1}
+    assert counts(bench) == {Outcome.CREATED: 1}
+
+
+def test_a_mapping_that_rejects_a_row_keeps_its_neighbours_going(bench: Bench):
+    reason = Reason("country-unknown", "There is no country 'Norwegen'.")
+
+    def map_row(row: Any) -> Any:
+        if row.columns["name"] == "bad":
+            return NotMapped(Outcome.REJECTED, reason)
+        return ACCOUNTS.map_row(row)
+
+    task = replace(ACCOUNTS, map_row=map_row)
+    bench.templates["accounts"] = replace(TEMPLATES["accounts"], tasks=(task,))
+    rows = [bench.account(1, "bad"), bench.account(2)]
+    assert bench.process(task, *rows).outcomes == {Outcome.REJECTED: 1, Outcome.CREATED: 1}
+    assert bench.entry(task, rows[0]).reason == reason
+
+
+def test_a_missing_part_is_unknown_and_is_retried_and_verified(bench: Bench):
+    rows = [bench.account(1), bench.account(2)]
+    bench.fno.answers["ACC-1"] = [UNKNOWN]
+    report = bench.process(ACCOUNTS, *rows)
+    assert report.outcomes == {Outcome.WAITING: 1, Outcome.CREATED: 1}
+    queued = {message.verify: (message.rows, delay) for message, delay in bench.queued("accounts")}
+    assert queued == {False: ((rows[0],), 3), True: ((rows[0],), SETTLE_SECONDS)}
+    entry = bench.entry(ACCOUNTS, rows[0])
+    assert entry.reason is not None
+    assert entry.reason.code == "answer-unknown"
+    assert entry.unsettled_until == bench.later(SETTLE_SECONDS)
+    assert entry.intended is Outcome.CREATED
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_a_lost_answer_is_followed_by_a_look_and_settled_in_the_end(
+    bench: Bench, *, carried_out: bool
+):
+    row = bench.account(1)
+    bench.fno.mishaps = ["lost-after" if carried_out else "lost-before"]
+    report = bench.process(ACCOUNTS, row)
+    assert isinstance(report.unavailable, AnswerUnknownError)
+    assert bench.entry(ACCOUNTS, row).claim is None
+    retry = next(found for found, _ in bench.queued("accounts") if not found.verify)
+    verification = next(found for found, _ in bench.queued("accounts") if found.verify)
+    bench.clock.advance(5)
+    forget_requests(bench)
+    bench.sync().process(retry)
+    assert len(bench.fno.finds) == 1
+    assert len(bench.fno.batches) == (0 if carried_out else 1)
+    assert bench.entry(ACCOUNTS, row).outcome is Outcome.WAITING
+    bench.clock.advance(SETTLE_SECONDS)
+    assert bench.sync().process(verification).outcomes == {Outcome.CREATED: 1}
+    assert bench.fno.creates == {("Customers", "usmf", "acc-1"): 1}
+    assert counts(bench) == {Outcome.CREATED: 1}
+
+
+def test_a_record_that_exists_after_all_is_looked_at_and_brought_up_to_date(bench: Bench):
+    row = bench.account(1)
+
+    def somebody_creates_it() -> None:
+        bench.fno.before_write = lambda: None
+        in_fno(bench, "ACC-1", Name="Theirs")
+
+    bench.fno.before_write = somebody_creates_it
+    assert bench.process(ACCOUNTS, row).outcomes == {Outcome.UPDATED: 1}
+    assert [type(operation) for operation in bench.fno.operations] == [Create, Update]
+    assert names_in_fno(bench) == {"ACC-1": "Fabrikam"}
+
+
+def test_a_record_that_exists_after_all_and_is_equal_is_not_written_again(bench: Bench):
+    row = bench.account(1)
+
+    def somebody_creates_it() -> None:
+        bench.fno.before_write = lambda: None
+        in_fno(bench, "ACC-1")
+
+    bench.fno.before_write = somebody_creates_it
+    bench.process(ACCOUNTS, row)
+    assert len(bench.fno.batches) == 1
+    assert bench.entry(ACCOUNTS, row).current_key is not None
+    forget_requests(bench)
+    assert bench.process(ACCOUNTS, row).outcomes == {Outcome.UNCHANGED: 1}
+    assert bench.fno.finds == []
+
+
+def test_a_record_that_was_deleted_in_f_and_o_is_created_again(bench: Bench):
+    row = bench.account(1)
+    bench.process(ACCOUNTS, row)
+    bench.fno.records.clear()
+    bench.account(1, "Contoso")
+    bench.process(ACCOUNTS, row)
+    assert names_in_fno(bench) == {"ACC-1": "Contoso"}
+    assert bench.entry(ACCOUNTS, row).reason is None
+
+
+def test_f_and_o_that_contradicts_itself_has_the_row_rejected_not_tried_for_ever(bench: Bench):
+    row = bench.account(1)
+    bench.fno.answers["ACC-1"] = [EXISTS] * 10
+    assert bench.process(ACCOUNTS, row).outcomes == {Outcome.REJECTED: 1}
+    assert len(bench.fno.batches) == 3
+    assert bench.entry(ACCOUNTS, row).reason == EXISTS.reason
+
+
+def test_a_clash_is_tried_again_alone_and_counts_as_an_attempt(bench: Bench):
+    rows = [bench.account(1), bench.account(2)]
+    bench.fno.answers["ACC-1"] = [CONFLICT]
+    report = bench.process(ACCOUNTS, *rows, attempt=2)
+    assert report.outcomes == {Outcome.WAITING: 1, Outcome.CREATED: 1}
+    assert bench.queued("accounts") == [(bench.rows(ACCOUNTS, rows[0], attempt=3), 15)]
+    assert report.wait_until == bench.later(15)
+    assert bench.entry(ACCOUNTS, rows[0]).reason == CONFLICT.reason
+
+
+def test_a_row_that_clashes_ten_times_over_is_rejected(bench: Bench):
+    row = bench.account(1)
+    bench.fno.answers["ACC-1"] = [CONFLICT] * (CONFLICT_ATTEMPTS + 1)
+    message, tries = bench.rows(ACCOUNTS, row), 0
+    while bench.entry(ACCOUNTS, row).outcome is not Outcome.REJECTED:
+        bench.sync().process(message)
+        tries += 1
+        queued = bench.queued("accounts")
+        if queued:
+            [(message, delay)] = queued
+            bench.take_all("accounts")
+            bench.clock.advance(delay)
+    assert tries == CONFLICT_ATTEMPTS + 1 == 11
+    assert bench.entry(ACCOUNTS, row).reason == CONFLICT.reason
+    assert counts(bench) == {Outcome.REJECTED: 1}
+
+
+def test_a_throttled_part_waits_as_long_as_f_and_o_says_and_uses_up_no_attempt(bench: Bench):
+    rows = [bench.account(1), bench.account(2)]
+    busy = PartResult(Written.THROTTLED, Reason("throttled", "Too many requests."), 40)
+    bench.fno.answers["ACC-1"] = [busy]
+    report = bench.process(ACCOUNTS, *rows)
+    assert report.outcomes == {Outcome.WAITING: 1, Outcome.CREATED: 1}
+    assert bench.queued("accounts") == [(bench.rows(ACCOUNTS, rows[0]), 40)]
+    assert bench.sync("two").backoff["fno"].until() == bench.later(40)
+
+
+def test_a_reference_that_nothing_will_bring_has_the_row_rejected(bench: Bench):
+    row = bench.account(1)
+    bench.fno.answers["ACC-1"] = [MISSING]
+    assert bench.process(ACCOUNTS, row).outcomes == {Outcome.REJECTED: 1}
+    assert bench.entry(ACCOUNTS, row).reason == MISSING.reason
+
+
+def test_people_s_data_is_taken_out_of_the_words_that_are_kept(bench: Bench):
+    task = replace(ACCOUNTS, free_text_fields=frozenset({"Name"}))
+    bench.templates["accounts"] = replace(TEMPLATES["accounts"], tasks=(task,))
+    row = bench.account(1, " Kari Nordmann ")
+    words = "Field Name: 'Kari Nordmann' is not valid for ACC-1. " + "x" * 400
+    bench.fno.answers["ACC-1"] = [PartResult(Written.REFUSED, Reason("validation", words))]
+    bench.process(task, row)
+    reason = bench.entry(task, row).reason
+    assert reason is not None
+    assert reason.text.startswith("Field Name: '<Name>' is not valid for ACC-1. xxx")
+    assert len(reason.text) == 256
+
+
+# Services that are away.
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (ThrottledError("busy", service="fno", status=429, retry_after_seconds=33), 33),
+        (ThrottledError("busy", service="dataverse", status=429, retry_after_seconds=9), 9),
+        (UnavailableError("down", service="fno", status=503, retry_after_seconds=50), 50),
+        (UnavailableError("down", service="dataverse", retry_after_seconds=50), 50),
+    ],
+)
+def test_while_a_service_is_away_the_message_is_put_back_whole_for_that_time(
+    bench: Bench, error: Any, seconds: float
+):
+    rows = [bench.account(number) for number in range(3)]
+    (bench.fno if error.service == "fno" else bench.sales).errors.append(error)
+    report = bench.process(ACCOUNTS, *rows, attempt=4)
+    assert (report.unavailable, report.outcomes) == (error, {})
+    [(message, delay)] = bench.queued("accounts")
+    assert set(message.rows) == set(rows)
+    assert replace_rows(message) == replace_rows(bench.rows(ACCOUNTS, *rows, attempt=4))
+    assert delay == seconds
+    assert [bench.entry(ACCOUNTS, row).claim for row in rows] == [None] * 3
+    assert [bench.entry(ACCOUNTS, row).outcome for row in rows] == [None] * 3
+    bench.take_all("accounts")
+    forget_requests(bench)
+    # All instances leave the service alone, without claiming anything.
+    again = bench.sync("two").process(message)
+    assert again.wait_until == bench.later(seconds)
+    assert bench.queued("accounts") == [(message, seconds)]
+    assert (bench.sales.reads, bench.fno.finds, bench.fno.batches) == ([], [], [])
+    bench.clock.advance(seconds)
+    assert bench.sync("two").process(message).outcomes == {Outcome.CREATED: 3}
+
+
+def replace_rows(message: Any) -> Any:
+    return message.model_copy(update={"rows": ()})
+
+
+def test_an_outage_however_long_uses_up_no_attempt_and_rejects_nothing(bench: Bench):
+    row = bench.account(1)
+    message = bench.rows(ACCOUNTS, row)
+    for _ in range(30):
+        bench.fno.errors.append(UnavailableError("down", service="fno", status=503))
+        assert bench.sync().process(message).outcomes == {}
+        bench.fno.errors.clear()
+        [(message, delay)] = bench.queued("accounts")
+        assert 0 < delay <= 76
+        bench.take_all("accounts")
+        bench.clock.advance(delay)
+    assert message.attempt == 0
+    assert bench.sync().process(message).outcomes == {Outcome.CREATED: 1}
+
+
+def test_a_service_that_refuses_has_the_rows_put_back_and_is_reported(bench: Bench):
+    row = bench.account(1)
+    error = ServiceRefusedError("The user is disabled.", service="fno", status=401)
+    bench.fno.errors.append(error)
+    report = bench.process(ACCOUNTS, row)
+    assert (report.refused, report.outcomes) == (error, {})
+    assert bench.named("accounts") == [row]
+    assert bench.entry(ACCOUNTS, row).outcome is None
+
+
+def test_an_outage_of_storage_is_the_callers_and_the_message_stays(bench: Bench):
+    row = bench.account(1)
+    bench.sales.errors.append(UnavailableError("away", service="storage"))
+    with pytest.raises(UnavailableError, match="away"):
+        bench.process(ACCOUNTS, row)
+
+
+def test_rows_of_the_batches_before_an_outage_are_recorded_and_the_rest_put_back(bench: Bench):
+    rows = [bench.account(number) for number in range(60)]
+
+    def fail_next() -> None:
+        bench.fno.before_write = lambda: bench.fno.errors.append(
+            UnavailableError("down", service="fno", status=503)
+        )
+
+    bench.fno.before_write = fail_next
+    report = bench.process(ACCOUNTS, *rows)
+    assert report.outcomes == {Outcome.CREATED: 50}
+    [(message, _)] = bench.queued("accounts")
+    assert len(message.rows) == 10
+    assert set(message.rows) == {
+        row for row in rows if bench.entry(ACCOUNTS, row).outcome is not Outcome.CREATED
+    }
+
+
+def test_nothing_is_sent_when_the_time_of_the_claim_is_up(bench: Bench):
+    row = bench.account(1)
+    bench.sales.before_read = lambda: bench.clock.advance(CLAIM_SECONDS)
+    report = bench.process(ACCOUNTS, row)
+    assert isinstance(report.unavailable, UnavailableError)
+    assert report.unavailable.code == "too-late"
+    assert report.unavailable.message == (
+        "The claim on the rows has run out before they were sent; they are put back."
+    )
+    assert bench.fno.batches == []
+    assert bench.named("accounts") == [row]
+
+
+def test_rows_that_find_no_slot_are_put_back_at_once(bench: Bench):
+    row = bench.account(1)
+    with contextlib.ExitStack() as stack:
+        holder = Limiter(bench.stores.state, bench.clock, "two")
+        for _ in range(8):
+            stack.enter_context(holder.slot())
+        limiter = Limiter(bench.stores.state, bench.clock, "one")
+        report = RowSync(bench.runtime(), hold, limiter).process(bench.rows(ACCOUNTS, row))
+    assert report.unavailable is not None
+    assert report.unavailable.code == "no-slot"
+    assert bench.queued("accounts") == [(bench.rows(ACCOUNTS, row), 0)]
+    assert bench.sync().backoff["fno"].until() is None
+
+
+def test_a_row_taken_over_by_another_while_it_was_written_is_verified(bench: Bench):
+    rows = [bench.account(1), bench.account(2)]
+    bench.fno.before_write = lambda: bench.claim_for(ACCOUNTS, rows[0], "two", 30)
+    report = bench.process(ACCOUNTS, *rows)
+    assert report.outcomes == {Outcome.CREATED: 1}
+    expected = bench.rows(ACCOUNTS, rows[0], verify=True)
+    assert bench.queued("accounts") == [(expected, SETTLE_SECONDS)]
+    claim = bench.entry(ACCOUNTS, rows[0]).claim
+    assert claim is not None
+    assert claim.owner == "two"
+    assert counts(bench) == {Outcome.CREATED: 1}
+
+
+def test_nothing_is_sent_for_a_row_that_another_has_taken_over(bench: Bench):
+    rows = [bench.account(1), bench.account(2)]
+    bench.sales.before_read = lambda: bench.claim_for(ACCOUNTS, rows[0], "two", 30)
+    bench.process(ACCOUNTS, *rows)
+    assert set(names_in_fno(bench)) == {"ACC-2"}
+    assert [message.verify for message, _ in bench.queued("accounts")] == [True]
+
+
+def test_what_is_written_first_is_in_the_ledger_before_it_is_sent(bench: Bench):
+    row = bench.account(1)
+    stored: list[Any] = []
+    bench.fno.before_write = lambda: stored.append(bench.entry(ACCOUNTS, row))
+    bench.process(ACCOUNTS, row)
+    [entry] = stored
+    assert [str(key) for key in entry.keys] == ["Customers(dataAreaId=usmf,Account=ACC-1)"]
+    assert entry.hashes == {"Name": "?"}
+    assert entry.intended is Outcome.CREATED
+
+
+@pytest.mark.parametrize("error", [CrashError(), ZeroDivisionError()])
+def test_a_failure_nobody_foresaw_leaves_the_claims_to_run_out(bench: Bench, error: Exception):
+    row = bench.account(1)
+    bench.sales.errors.append(error)
+    with pytest.raises(type(error)):
+        bench.process(ACCOUNTS, row)
+    assert not isinstance(error, P2cError)
+    assert bench.entry(ACCOUNTS, row).claim is not None
+
+
+# Keys that change and records that must be there first.
+
+
+def test_a_contact_that_moves_is_written_anew_and_its_old_record_retired(bench: Bench):
+    here, there = bench.account(1), bench.account(2)
+    bench.process(ACCOUNTS, here, there)
+    contact = bench.contact(1, here)
+    bench.process(CONTACTS, contact)
+    bench.contact(1, there)
+    assert bench.process(CONTACTS, contact).outcomes == {Outcome.UPDATED: 1}
+    inactive = {
+        record["Party"]: record["IsInactive"]
+        for identity, record in bench.fno.records.items()
+        if identity[0] == "Contacts"
+    }
+    assert inactive == {"ACC-1": "Yes", "ACC-2": "No"}
+
+
+def test_an_old_record_that_is_gone_needs_no_retiring(bench: Bench):
+    here, there = bench.account(1), bench.account(2)
+    bench.process(ACCOUNTS, here, there)
+    contact = bench.contact(1, here)
+    bench.process(CONTACTS, contact)
+    bench.contact(1, there)
+    old = ("Contacts", "usmf", "con-1", "acc-1")
+    bench.fno.before_write = lambda: bench.fno.records.pop(old, None)
+    assert bench.process(CONTACTS, contact).outcomes == {Outcome.UPDATED: 1}
+    assert bench.entry(CONTACTS, contact).reason is None
+
+
+def test_an_old_record_that_cannot_be_retired_has_the_row_rejected_and_looked_at_again(
+    bench: Bench,
+):
+    here, there = bench.account(1), bench.account(2)
+    bench.process(ACCOUNTS, here, there)
+    contact = bench.contact(1, here)
+    bench.process(CONTACTS, contact)
+    bench.contact(1, there)
+
+    def refuse_retiring() -> None:
+        bench.fno.before_write = lambda: None
+        real = bench.fno.carry_out
+
+        def carry_out(operation: Any) -> PartResult:
+            if isinstance(operation, Update):
+                bench.fno.carry_out = real
+                return REFUSED
+            return real(operation)
+
+        bench.fno.carry_out = carry_out
+
+    bench.fno.before_write = refuse_retiring
+    assert bench.process(CONTACTS, contact).outcomes == {Outcome.REJECTED: 1}
+    assert bench.process(CONTACTS, contact).outcomes == {Outcome.UPDATED: 1}
+    old = bench.fno.records["Contacts", "usmf", "con-1", "acc-1"]
+    assert old["IsInactive"] == "Yes"
+
+
+def test_a_contact_waits_for_its_account_by_name_and_blocks_nobody(bench: Bench):
+    present, absent = bench.account(1), bench.account(2)
+    bench.process(ACCOUNTS, present)
+    waits, goes = bench.contact(1, absent), bench.contact(2, present)
+    report = bench.process(CONTACTS, waits, goes)
+    assert report.outcomes == {Outcome.WAITING: 1, Outcome.CREATED: 1}
+    assert report.wait_until is None
+    entry = bench.entry(CONTACTS, waits)
+    assert entry.reason is not None
+    assert entry.reason.code == "prerequisite-missing"
+    assert entry.waits_for is not None
+    assert (entry.waits_for.value, entry.waits_for.row_id) == ("ACC-2", absent)
+    assert bench.queued("contacts") == []
+
+
+def test_f_and_o_is_asked_for_accounts_in_one_request_before_contacts_wait(bench: Bench):
+    in_fno(bench, "ACC-0")
+    parents = [bench.account(number) for number in range(4)]
+    contacts = [bench.contact(number, parent) for number, parent in enumerate(parents)]
+    report = bench.process(CONTACTS, *contacts)
+    assert report.outcomes == {Outcome.WAITING: 3, Outcome.CREATED: 1}
+    asked = [values for entity_set, _, values in bench.fno.finds if entity_set == "Customers"]
+    # Once for all, and once more after registering for those that were not there.
+    assert asked == [("ACC-0", "ACC-1", "ACC-2", "ACC-3"), ("ACC-1", "ACC-2", "ACC-3")]
+
+
+def test_a_contact_goes_on_by_itself_when_its_account_is_there(bench: Bench):
+    parent = bench.account(1)
+    contact = bench.contact(1, parent)
+    bench.process(CONTACTS, contact)
+    bench.process(ACCOUNTS, parent)
+    [(message, delay)] = bench.queued("contacts")
+    assert (message.rows, delay) == ((contact,), 0)
+    assert bench.sync().process(message).outcomes == {Outcome.CREATED: 1}
+    assert list(bench.stores.waiting.scan("account")) == []
+    assert bench.entry(CONTACTS, contact).waits_for is None
+
+
+def test_an_account_that_arrives_between_the_look_and_the_wait_is_seen(bench: Bench):
+    parent = bench.account(1)
+    contact = bench.contact(1, parent)
+    put = bench.stores.waiting.put
+
+    def arrive(*args: Any) -> Any:
+        bench.stores.waiting.put = put
+        in_fno(bench, "ACC-1")
+        return put(*args)
+
+    bench.stores.waiting.put = arrive
+    assert bench.process(CONTACTS, contact).outcomes == {Outcome.CREATED: 1}
+    assert list(bench.stores.waiting.scan("account")) == []
+
+
+def test_a_contact_whose_account_is_deleted_in_f_and_o_waits_instead_of_failing(bench: Bench):
+    parent = bench.account(1)
+    bench.process(ACCOUNTS, parent)
+    first, second = bench.contact(1, parent), bench.contact(2, parent)
+    bench.process(CONTACTS, first)
+    bench.fno.records.clear()
+    assert bench.process(CONTACTS, second).outcomes == {Outcome.WAITING: 1}
+    reason = bench.entry(CONTACTS, second).reason
+    assert reason is not None
+    assert reason.code == "prerequisite-missing"
+
+
+def test_a_contact_whose_account_has_no_number_waits_with_a_reason_of_its_own(bench: Bench):
+    contact = bench.contact(1, bench.account(1, account=""))
+    assert bench.process(CONTACTS, contact).outcomes == {Outcome.WAITING: 1}
+    reason = bench.entry(CONTACTS, contact).reason
+    assert reason is not None
+    assert reason.code == "prerequisite-without-number"
+    assert len(list(bench.stores.waiting.scan("account"))) == 1
+
+
+def test_a_waiting_contact_that_no_longer_qualifies_waits_no_longer(bench: Bench):
+    parent = bench.account(1)
+    contact = bench.contact(1, parent)
+    bench.process(CONTACTS, contact)
+    bench.contact(1, parent, qualifies=False)
+    assert bench.process(CONTACTS, contact).outcomes == {Outcome.SKIPPED: 1}
+    assert list(bench.stores.waiting.scan("account")) == []
