@@ -85,7 +85,12 @@ class Driver:
         self._execution = app.runtime.execution
         self._templates = [template.name for template in app.templates]
         self._heartbeats = Heartbeats(
-            app.runtime.stores.state, self._clock, self._execution, app.runtime.owner, hold_seconds
+            app.runtime.stores.state,
+            self._clock,
+            self._execution,
+            app.runtime.owner,
+            hold_seconds,
+            on_killed=self._note_killed,
         )
         self._patience = Patience(
             self._clock, app.backoff, outage_seconds=outage_seconds, stall_seconds=stall_seconds
@@ -122,6 +127,15 @@ class Driver:
             self._drain(self._templates)
 
         return self._carry_out("run", work)
+
+    def _note_killed(self, execution: str) -> None:
+        """Say so of an execution whose run was killed; its rows are taken up by this one."""
+        self._app.executions.update(
+            execution,
+            error="The run ended without a word: it was killed or its machine stopped. Its rows "
+            "were taken up by a later run.",
+            error_code="run-killed",
+        )
 
     def resync(self, rows: Sequence[RowId], *, force: bool = False) -> RunResult:
         """Enumerate and process chosen rows of the app's templates, or all of them."""

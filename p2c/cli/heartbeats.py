@@ -21,15 +21,25 @@ _PARTITION = "run"
 
 
 class Heartbeats:
-    """This run's heartbeat and a look at those of others."""
+    """This run's heartbeat and a look at those of others.
+
+    `on_killed` is told the execution of a run that was killed, once it is certainly over.
+    """
 
     def __init__(
-        self, state: Documents, clock: Clock, execution: str, owner: str, hold_seconds: float
+        self,
+        state: Documents,
+        clock: Clock,
+        execution: str,
+        owner: str,
+        hold_seconds: float,
+        on_killed: Callable[[str], None] = lambda _execution: None,
     ) -> None:
         self._state = state
         self._clock = clock
         self._execution = execution
         self._owner = owner
+        self._on_killed = on_killed
         # A hold may have been taken or prolonged just before the beat that did not come.
         self._gone_after = timedelta(seconds=BEAT_SECONDS + hold_seconds + MARGIN_SECONDS)
         self._first_seen: dict[str, str] = {}
@@ -81,6 +91,8 @@ class Heartbeats:
 
     def _bury(self, document: Document) -> None:
         free_slots(self._state, str(document.body["owner"]))
+        if "due_at" not in document.body:
+            self._on_killed(document.name)
         self._state.delete(_PARTITION, document.name)
 
     def _tick(self) -> None:

@@ -130,13 +130,19 @@ def make_claim(entry: Entry, owner: str, now: datetime, seconds: float) -> Entry
 def count(
     entry: Entry, outcome: Outcome, executions: Iterable[str]
 ) -> tuple[dict[str, Outcome], Tally]:
-    """Count a row's outcome once for each execution, by its last outcome there."""
+    """Count a row's outcome once for each execution, by its last outcome there.
+
+    A row that was written and then met again unchanged in the same execution stays counted as
+    written: the second look is p2c's own doing.
+    """
     counted = dict(entry.counted)
     tally: dict[tuple[str, Outcome], int] = {}
     for execution in dict.fromkeys(name for name in executions if name):
         before = counted.pop(execution, None)
+        written = before in (Outcome.CREATED, Outcome.UPDATED)
+        now = before if before and written and outcome is Outcome.UNCHANGED else outcome
         if before is not None:
             tally[execution, before] = tally.get((execution, before), 0) - 1
-        tally[execution, outcome] = tally.get((execution, outcome), 0) + 1
-        counted[execution] = outcome
+        tally[execution, now] = tally.get((execution, now), 0) + 1
+        counted[execution] = now
     return counted, tally

@@ -96,7 +96,7 @@ class EnumerateChanges:
                 result.unfinished.append(task.task)
         if not result.stopped and not result.unfinished:
             # A request that came again after somebody mended what had stopped it has no error left.
-            self._executions.update(execution, enumerated=True, error="")
+            self._executions.update(execution, enumerated=template, error="")
         return result
 
     def enumerate_rows(
@@ -108,7 +108,7 @@ class EnumerateChanges:
         for task in self._runtime.template(template).tasks:
             self._queue(task, tuple(dict.fromkeys(rows)), execution, force=force, generation=0)
             result.read[task.task] = len(set(rows))
-        self._executions.update(execution, read={template: result.read}, enumerated=True)
+        self._executions.update(execution, read={template: result.read}, enumerated=template)
         return result
 
     def request(self, message: EnumerateMessage, *, trigger: str) -> None:
@@ -205,7 +205,7 @@ class EnumerateChanges:
     ) -> Checkpoint:
         self._backoff.answered()
         if full.execution != work.execution:
-            self._executions.update(full.execution, enumerated=True)
+            self._executions.update(full.execution, enumerated=task.template)
         return replace(
             checkpoint,
             delta_link=full.delta_link,

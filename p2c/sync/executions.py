@@ -28,7 +28,7 @@ class Execution:
         execution_id: ``<UTC time>-<random>``, so that ids sort by time.
         trigger: ``timer``, ``resync`` or ``run``.
         read: Template to task to rows enumerated.
-        enumerated: Whether all rows have been queued.
+        enumerated: Templates whose rows have all been queued.
         error: Why enumeration stopped; "" when it did not.
     """
 
@@ -37,7 +37,7 @@ class Execution:
     templates: tuple[str, ...]
     started_at: datetime
     read: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    enumerated: bool = False
+    enumerated: frozenset[str] = frozenset()
     error: str = ""
     error_code: str = ""
 
@@ -119,11 +119,17 @@ class Executions:
         execution_id: str,
         *,
         read: Mapping[str, Mapping[str, int]] | None = None,
-        enumerated: bool | None = None,
+        enumerated: str | None = None,
         error: str | None = None,
         error_code: str = "",
     ) -> None:
-        """Record how far an execution has come."""
+        """Record how far an execution has come.
+
+        Args:
+            read: Template to task to rows named so far.
+            enumerated: A template whose rows have all been queued.
+            error: Why the execution stopped; "" once that has been mended.
+        """
         for _ in range(5):
             document = self._documents.get(_day(execution_id), execution_id)
             if document is None:
@@ -135,7 +141,8 @@ class Executions:
                     known.setdefault(template, {}).update(tasks)
                 body["read"] = json.dumps(known)
             if enumerated is not None:
-                body["enumerated"] = enumerated
+                done = {*json.loads(str(body.get("enumerated", "[]"))), enumerated}
+                body["enumerated"] = json.dumps(sorted(done))
             if error is not None:
                 body["error"] = error
                 body["error_code"] = error_code
@@ -219,7 +226,7 @@ class Executions:
             for task, read in tasks.items():
                 if sum(counts.get(template, {}).get(task, {}).values()) < read:
                     return "Running"
-        if not execution.enumerated:
+        if not execution.enumerated.issuperset(execution.templates):
             return "Running"
         return status_of(
             (count for tasks in counts.values() for count in tasks.values()), error=False
@@ -238,7 +245,7 @@ def _decode(document: Document) -> Execution:
         templates=tuple(json.loads(str(body["templates"]))),
         started_at=datetime.fromisoformat(str(body["started_at"])).astimezone(UTC),
         read=json.loads(str(body.get("read", "{}"))),
-        enumerated=bool(body.get("enumerated", False)),
+        enumerated=frozenset(json.loads(str(body.get("enumerated", "[]")))),
         error=str(body.get("error", "")),
         error_code=str(body.get("error_code", "")),
     )

@@ -61,7 +61,7 @@ def retry_rejected(runtime: Runtime, rows: Sequence[RejectedRow], *, trigger: st
             chosen = [row.row for row in rows if (row.template, row.task) == (template, task.task)]
             _queue(runtime, task, chosen, execution)
             executions.update(execution, read={template: {task.task: len(chosen)}})
-    executions.update(execution, enumerated=True)
+        executions.update(execution, enumerated=template)
     return execution
 
 
