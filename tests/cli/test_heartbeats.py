@@ -48,6 +48,18 @@ def test_a_killed_run_is_waited_for_until_its_hold_has_ended(state, clock) -> No
     assert list(state.scan("run")) == []
 
 
+def test_it_is_said_of_a_killed_run_once_that_it_is_over(state, clock) -> None:
+    killed_run(state, clock)
+    told: list[str] = []
+    mine = Heartbeats(state, clock, MINE, "me", HOLD, on_killed=told.append)
+    mine.dead_until()
+    assert told == []
+    clock.advance(BEAT_SECONDS + HOLD + MARGIN_SECONDS)
+    mine.dead_until()
+    mine.dead_until()
+    assert told == [OTHER]
+
+
 def test_a_run_that_goes_on_beating_is_not_waited_for(state, clock) -> None:
     other = beats(state, clock, OTHER, "other")
     other._beat()
