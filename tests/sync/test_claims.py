@@ -34,6 +34,9 @@ def add_up(tallies: Iterable[Tally]) -> dict[tuple[str, Outcome], int]:
             [Outcome.WAITING, Outcome.REJECTED, Outcome.WAITING, Outcome.UPDATED],
             {("e", Outcome.UPDATED): 1},
         ),
+        ([Outcome.CREATED, Outcome.UPDATED], {("e", Outcome.UPDATED): 1}),
+        ([Outcome.REJECTED, Outcome.UNCHANGED], {("e", Outcome.UNCHANGED): 1}),
+        ([Outcome.UNCHANGED, Outcome.DELETED], {("e", Outcome.DELETED): 1}),
     ],
 )
 def test_a_row_counts_once_an_execution_by_its_last_outcome(
@@ -46,6 +49,14 @@ def test_a_row_counts_once_an_execution_by_its_last_outcome(
         tallies.append(tally)
     assert add_up(tallies) == total
     assert entry.counted == {"e": outcomes[-1]}
+
+
+@pytest.mark.parametrize("written", [Outcome.CREATED, Outcome.UPDATED])
+def test_a_row_that_was_written_and_met_again_unchanged_counts_as_written(written: Outcome):
+    counted, first = count(Entry(row_id=ROW), written, ("e",))
+    counted, second = count(Entry(row_id=ROW, counted=counted), Outcome.UNCHANGED, ("e",))
+    assert add_up([first, second]) == {("e", written): 1}
+    assert counted == {"e": written}
 
 
 def test_a_row_counts_in_its_messages_execution_and_in_the_runs():

@@ -122,7 +122,7 @@ def test_an_execution_is_recorded_when_a_poll_finds_something():
     bench.enumerate("accounts", LATER)
     found = summary(bench, LATER)
     assert found.execution.read == {"accounts": {ACCOUNTS.task: 1}}
-    assert (found.execution.trigger, found.execution.enumerated) == ("timer", True)
+    assert (found.execution.trigger, found.execution.enumerated) == ("timer", {"accounts"})
 
 
 def test_the_pages_of_a_delta_link_are_all_followed_before_the_next_link_is_kept():
@@ -227,7 +227,10 @@ def test_a_full_read_goes_on_under_the_execution_that_began_it():
     assert second.unfinished == []
     assert {message.execution for message, _ in bench.queued("accounts")} == {EXECUTION}
     found = summary(bench).execution
-    assert (found.enumerated, found.read) == (True, {"accounts": {ACCOUNTS.task: 7}})
+    assert (found.enumerated, found.read) == (
+        {"accounts"},
+        {"accounts": {ACCOUNTS.task: 7}},
+    )
 
 
 def test_a_full_read_out_of_time_is_left_for_later_without_a_request():
@@ -333,7 +336,7 @@ def test_chosen_rows_are_named_once_each_without_asking_sales():
     assert result.read == {ACCOUNTS.task: 2}
     assert bench.sales.asked == []
     assert summary(bench).execution.read == {"accounts": {ACCOUNTS.task: 2}}
-    assert summary(bench).execution.enumerated
+    assert summary(bench).execution.enumerated == {"accounts"}
 
 
 def test_a_request_is_recorded_and_queued_and_nothing_else():
