@@ -40,3 +40,10 @@ def first_cells(text: str) -> set[str]:
     """What stands in code marks in the first cell of each table row."""
     lines = [line for line in text.splitlines() if line.startswith("| `")]
     return {name for line in lines for name in re.findall(r"`([^`]+)`", line.split(" | ")[0])}
+
+
+def section(name: str, title: str) -> str:
+    """What stands on a page under a heading of the second level."""
+    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", read(name), re.MULTILINE | re.DOTALL)
+    assert found, f"{name} has no section '{title}'"
+    return found[1]

@@ -26,7 +26,7 @@ from p2c.templates.model import (
     TemplateSpec,
 )
 from p2c.templates.projects import ProjectSpec, ProjectTask
-from tests.docs.pages import PAGES, blocks, first_cells, read
+from tests.docs.pages import PAGES, blocks, first_cells, read, section
 
 GROUP = typer.main.get_command(commands)
 # Read by tests, not by the app.
@@ -106,23 +106,34 @@ def test_every_template_and_task_is_in_the_readme_and_on_the_page_of_templates()
 
 
 @pytest.mark.parametrize(
-    "model",
+    ("title", "models"),
     [
-        TemplateSpec,
-        TaskSpec,
-        SkipReasonSpec,
-        RequirementSpec,
-        FieldSpec,
-        *TRANSFORMS.values(),
-        ProjectSpec,
-        ProjectTask,
-        ColumnDefinition,
+        ("A template file", (TemplateSpec, TaskSpec)),
+        ("A field's line", (FieldSpec,)),
+        ("A project file", (ProjectSpec,)),
     ],
 )
-def test_every_key_of_a_template_or_project_is_on_its_page(model):
-    page = read("docs/templates.md")
-    keys = {field.alias or name for name, field in model.model_fields.items()}
-    assert {key for key in keys if f"`{key}`" not in page and f'{key}"' not in page} == set()
+def test_the_keys_of_a_template_or_project_are_listed_and_no_others(title, models):
+    keys = {name for model in models for name in model.model_fields}
+    assert first_cells(section("docs/templates.md", title)) == keys
+
+
+@pytest.mark.parametrize(
+    ("title", "model"),
+    [
+        ("A template file", SkipReasonSpec),
+        ("A template file", RequirementSpec),
+        ("A project file", ProjectTask),
+        ("A project file", ColumnDefinition),
+        *(("A field's line", model) for model in TRANSFORMS.values()),
+    ],
+)
+def test_every_key_within_these_is_named_where_they_are_explained(title, model):
+    text = section("docs/templates.md", title)
+    if model is ProjectTask:
+        text = text[text.index("Of a task, all optional") :]
+    keys = set(model.model_fields)
+    assert {key for key in keys if f"`{key}`" not in text and f'"{key}"' not in text} == set()
 
 
 def test_every_http_route_is_in_the_readme_with_its_method_and_no_other():
