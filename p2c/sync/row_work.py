@@ -1,6 +1,6 @@
 """One row on its way through a message: what is known, what was decided, what it came to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from p2c.mapping.task import TaskMapping
 from p2c.model import Outcome, Reason, RecordKey, RowId, SourceRow
 from p2c.sync.claims import count
 from p2c.sync.decide import Plan
-from p2c.sync.hashing import MAYBE
+from p2c.sync.hashing import BLANK, MAYBE
 from p2c.sync.ledger import Entry, Tally
 from p2c.sync.prerequisites import Waiter, WaitingRows
 
@@ -202,7 +202,18 @@ def _with_written(work: Work, *, settled: bool) -> Entry:
         entry = replace(entry, keys=plan.keys, hashes=plan.hashes_before)
     if work.entry.unsettled_until and settled and entry.hashes:
         # Nothing can act any more, but nobody has looked: look before the next write.
-        return replace(entry, hashes=dict.fromkeys(entry.hashes, MAYBE))
+        return replace(entry, hashes=_uncertain(entry.hashes))
     if work.part_done and entry.hashes:
-        return replace(entry, hashes=dict.fromkeys(entry.hashes, MAYBE))
+        return replace(entry, hashes=_uncertain(entry.hashes))
     return entry
+
+
+def _uncertain(hashes: Mapping[str, str]) -> dict[str, str]:
+    """Doubt every field that p2c has written; what it never wrote is not its to clear.
+
+    A field that is about to be written for the first time is doubted before it is sent, and one
+    that was cleared stays doubted until nothing sent before can act, so `BLANK` is certain.
+    """
+    doubted = {field: BLANK if found == BLANK else MAYBE for field, found in hashes.items()}
+    # With nothing in doubt the ledger would be trusted without a look.
+    return doubted if MAYBE in doubted.values() else dict.fromkeys(hashes, MAYBE)
