@@ -48,6 +48,7 @@ def test_another_instance_learns_of_it_although_it_has_asked_before(instances: I
 
 
 def test_the_shared_time_is_read_at_most_once_a_second(instances: Instances):
+    instances.clock.advance(1000)
     assert instances.two.until() is None
     instances.one.throttled(7)
     instances.clock.advance(0.9)

@@ -105,6 +105,7 @@ def test_a_poll_names_what_changed_and_what_was_deleted_since_the_last_one():
     result = bench.enumerate("accounts", LATER)
     assert set(bench.named("accounts")) == {edited, added, row_id(5)}
     assert result.read == {ACCOUNTS.task: 3}
+    assert {message.generation for message, _ in bench.queued("accounts")} == {0}
     assert bench.enumerate("accounts", LATER).read == {ACCOUNTS.task: 0}
 
 

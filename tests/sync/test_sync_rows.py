@@ -292,6 +292,17 @@ def test_a_verification_that_comes_too_early_comes_again(bench: Bench):
     assert bench.queued("accounts") == [(bench.rows(ACCOUNTS, row, verify=True), left)]
 
 
+def test_an_unsettled_row_has_one_verification_however_often_its_answers_are_lost(bench: Bench):
+    row = bench.account(1)
+    message = bench.rows(ACCOUNTS, row)
+    for _ in range(3):
+        bench.fno.mishaps = ["lost-before"]
+        bench.sync().process(message)
+        bench.clock.advance(5)
+    verifications = [found for found, _ in bench.queued("accounts") if found.verify]
+    assert verifications == [bench.rows(ACCOUNTS, row, verify=True)]
+
+
 # Parts of a batch that fail.
 
 
@@ -312,6 +323,25 @@ def test_a_rejected_row_is_looked_at_and_written_when_it_comes_again(bench: Benc
     bench.process(ACCOUNTS, row)
     assert bench.process(ACCOUNTS, row).outcomes == {Outcome.CREATED: 1}
     assert counts(bench) == {Outcome.CREATED: 1}
+
+
+def test_what_f_and_o_refused_to_create_leaves_no_key_and_no_hash_behind(bench: Bench):
+    row = bench.account(1)
+    bench.fno.answers["ACC-1"] = [REFUSED]
+    bench.process(ACCOUNTS, row)
+    entry = bench.entry(ACCOUNTS, row)
+    assert (entry.keys, dict(entry.hashes), entry.intended) == ((), {}, None)
+
+
+def test_what_f_and_o_refused_to_update_is_sent_again_without_a_look(bench: Bench):
+    row = bench.account(1)
+    bench.process(ACCOUNTS, row)
+    bench.account(1, "Contoso")
+    bench.fno.answers["ACC-1"] = [REFUSED]
+    assert bench.process(ACCOUNTS, row).outcomes == {Outcome.REJECTED: 1}
+    forget_requests(bench)
+    assert bench.process(ACCOUNTS, row).outcomes == {Outcome.UPDATED: 1}
+    assert (bench.fno.finds, names_in_fno(bench)) == ([], {"ACC-1": "Contoso"})
 
 
 def test_a_mapping_that_rejects_a_row_keeps_its_neighbours_going(bench: Bench):
