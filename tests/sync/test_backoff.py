@@ -55,6 +55,12 @@ def test_the_shared_time_is_read_at_most_once_a_second(instances: Instances):
     assert instances.two.until() is None
 
 
+def test_the_instance_that_met_it_knows_at_once(instances: Instances):
+    assert instances.one.until() is None
+    instances.one.throttled(7)
+    assert instances.wait_left(instances.one) == 7
+
+
 def test_a_429_without_retry_after_waits_half_a_minute(instances: Instances):
     until = instances.one.throttled(None)
     assert until == instances.clock.now() + timedelta(seconds=THROTTLED_SECONDS)

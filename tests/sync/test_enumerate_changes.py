@@ -398,6 +398,19 @@ def test_while_dataverse_asks_to_be_left_alone_nothing_is_asked(error: Exception
     assert bench.named("accounts") == [edited]
 
 
+def test_a_poll_or_a_full_read_that_succeeds_ends_the_outage():
+    bench = seeded(2)
+    for all_data in (False, True):
+        bench.sales.errors.append(UnavailableError("down", service="dataverse", status=503))
+        bench.enumerate("accounts", LATER)
+        backoff = Backoff(bench.stores.state, bench.clock, "dataverse")
+        assert backoff.outage_since() == bench.clock.now()
+        bench.clock.advance(100)
+        bench.enumerate("accounts", f"{LATER}-{all_data}", all_data=all_data)
+        bench.clock.advance(2)
+        assert backoff.outage_since() is None
+
+
 def test_an_outage_of_storage_does_not_close_dataverse():
     bench = seeded(2)
     runtime = bench.runtime(

@@ -103,14 +103,13 @@ def test_an_unchanged_row_costs_no_request_to_f_and_o(bench: Bench):
 
 
 def test_of_a_changed_row_only_the_change_is_sent_without_a_look(bench: Bench):
-    bench.templates["contacts"] = TEMPLATES["contacts"]
     parent = bench.account(1)
     bench.process(ACCOUNTS, parent)
     contact = bench.contact(1, parent, phone="1")
     bench.process(CONTACTS, contact)
     bench.contact(1, parent, phone="2")
     forget_requests(bench)
-    assert bench.process(CONTACTS, contact).outcomes == {Outcome.UPDATED: 1}
+    assert bench.process(CONTACTS, contact, owner="two").outcomes == {Outcome.UPDATED: 1}
     assert [dict(operation.values) for operation in bench.fno.operations] == [{"Phone": "2"}]
     assert bench.fno.finds == []
 
@@ -215,6 +214,18 @@ def test_a_row_that_another_worker_holds_is_queued_alone_for_when_its_claim_ends
     expected = bench.rows(ACCOUNTS, rows[1], attempt=2, force=True)
     assert bench.queued("accounts") == [(expected, 17)]
     assert set(names_in_fno(bench)) == {"ACC-0", "ACC-2"}
+
+
+def test_the_report_says_when_the_last_of_the_held_rows_is_free(bench: Bench):
+    rows = [bench.account(number) for number in range(3)]
+    for row, seconds in zip(rows, (17, 29, 5), strict=True):
+        bench.claim_for(ACCOUNTS, row, "two", seconds)
+    assert bench.process(ACCOUNTS, *rows).wait_until == bench.later(29)
+    assert {found.rows: delay for found, delay in bench.queued("accounts")} == {
+        (rows[0],): 17,
+        (rows[1],): 29,
+        (rows[2],): 5,
+    }
 
 
 def test_a_row_that_this_process_holds_is_tried_again_soon(bench: Bench):
@@ -478,6 +489,20 @@ def test_a_throttled_part_waits_as_long_as_f_and_o_says_and_uses_up_no_attempt(b
     assert report.outcomes == {Outcome.WAITING: 1, Outcome.CREATED: 1}
     assert bench.queued("accounts") == [(bench.rows(ACCOUNTS, rows[0]), 40)]
     assert bench.sync("two").backoff["fno"].until() == bench.later(40)
+
+
+def test_a_row_that_clashed_waits_for_itself_and_for_the_service(bench: Bench):
+    rows = [bench.account(number) for number in range(2)]
+    for attempt, seconds in ((0, 20), (8, 45)):
+        busy = PartResult(Written.THROTTLED, Reason("throttled", "Too many requests."), 20)
+        bench.fno.answers = {"ACC-0": [busy], "ACC-1": [CONFLICT]}
+        bench.process(ACCOUNTS, *rows, attempt=attempt)
+        assert {found.rows: delay for found, delay in bench.queued("accounts")} == {
+            (rows[0],): 20,
+            (rows[1],): seconds,
+        }
+        bench.take_all("accounts")
+        bench.clock.advance(60)
 
 
 def test_a_reference_that_nothing_will_bring_has_the_row_rejected(bench: Bench):
