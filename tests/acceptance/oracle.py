@@ -41,14 +41,14 @@ def assert_in_step(company: Any) -> None:
     wanted_persons: dict[tuple[str, str], Row] = {}
     for row in accounts.values():
         if row.get("accountnumber"):
-            wanted_customers[row["accountnumber"]] = row, CUSTOMER
+            wanted_customers[row["accountnumber"].rstrip()] = row, CUSTOMER
     for row in contacts:
-        number = row.get("msdynce_contactnumber")
+        number = (row.get("msdynce_contactnumber") or "").rstrip()
         parent = accounts.get(row.get("_parentcustomerid_value") or "")
         if number and row.get("msdynce_isactivecustomer"):
             wanted_customers[number] = row, BUYER
         elif number and parent and parent.get("accountnumber"):
-            wanted_persons[number, parent["accountnumber"]] = row
+            wanted_persons[number, parent["accountnumber"].rstrip()] = row
     assert set(customers) == set(wanted_customers)
     assert set(persons) == set(wanted_persons)
     for key, (row, fields) in wanted_customers.items():
