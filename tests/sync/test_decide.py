@@ -282,6 +282,7 @@ def test_a_row_that_moves_back_brings_its_old_record_up_to_date_field_by_field()
         Update(key(party="ACC-2"), {"IsInactive": "Yes"}),
     )
     assert plan.keys == (key(party="ACC-2"), key())
+    assert plan.needs_intent
     assert plan.hashes_meanwhile["Phone"] == MAYBE
 
 

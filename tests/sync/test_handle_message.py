@@ -205,6 +205,24 @@ def test_a_row_that_another_worker_holds_is_not_rejected_but_sent_again(bench: B
     assert bench.entry(ACCOUNTS, rows[1]).outcome is Outcome.REJECTED
 
 
+def test_a_row_that_a_worker_claims_meanwhile_is_not_rejected_but_sent_again(bench: Bench):
+    rows = rows_of_one_bucket(2)
+    read = bench.stores.ledger.get_many
+
+    def overtaken(partition: str, names: Any) -> Any:
+        found = read(partition, names)
+        bench.stores.ledger.get_many = read
+        bench.claim_for(ACCOUNTS, rows[0], "two", 30)
+        return found
+
+    bench.stores.ledger.get_many = overtaken
+    settled = settle(bench, bench.rows(ACCOUNTS, *rows, rounds=ROUNDS))
+    assert settled == Settled(sent_again=1, rejected=1)
+    assert bench.named("accounts") == [rows[0]]
+    assert bench.entry(ACCOUNTS, rows[0]).outcome is None
+    assert summary_counts(bench) == {Outcome.REJECTED: 1}
+
+
 def test_a_row_whose_worker_died_is_rejected_and_stays_unsettled(bench: Bench):
     row = bench.account(1)
     bench.claim_for(ACCOUNTS, row, "dead", 30)

@@ -110,6 +110,18 @@ def test_a_waiting_thread_gets_its_own_process_slot_without_asking_storage(insta
         assert after == before
 
 
+def test_a_slot_that_no_thread_waits_for_any_more_goes_back_to_all(instances: Instances):
+    held = [instances.take(instances.one) for _ in range(FIRST_LIMIT)]
+
+    def give_back_two() -> None:
+        held[2].close()
+        held[3].close()
+
+    instances.clock.act = give_back_two
+    with instances.one.slot():
+        assert instances.capacity() == 1
+
+
 def test_a_slot_held_too_long_is_not_handed_on_within_the_process(instances: Instances):
     held = [instances.take(instances.one) for _ in range(FIRST_LIMIT)]
     before = {document.name: document.version for document in instances.documents.scan("limiter")}

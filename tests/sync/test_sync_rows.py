@@ -614,6 +614,15 @@ def test_rows_of_the_batches_before_an_outage_are_recorded_and_the_rest_put_back
     }
 
 
+def test_batches_get_smaller_when_f_and_o_takes_long_for_them(bench: Bench):
+    bench.clock.advance(1000)
+    bench.fno.before_write = lambda: bench.clock.advance(25)
+    bench.process(ACCOUNTS, *(bench.account(number) for number in range(50)))
+    bench.fno.before_write = lambda: None
+    bench.process(ACCOUNTS, *(bench.account(number) for number in range(50, 100)))
+    assert [len(batch) for batch in bench.fno.batches] == [50, 40, 10]
+
+
 def test_nothing_is_sent_when_the_time_of_the_claim_is_up(bench: Bench):
     row = bench.account(1)
     bench.sales.before_read = lambda: bench.clock.advance(CLAIM_SECONDS)
@@ -777,6 +786,14 @@ def test_a_contact_goes_on_by_itself_when_its_account_is_there(bench: Bench):
     assert bench.sync().process(message).outcomes == {Outcome.CREATED: 1}
     assert list(bench.stores.waiting.scan("account")) == []
     assert bench.entry(CONTACTS, contact).waits_for is None
+
+
+def test_an_account_that_was_rejected_wakes_nobody(bench: Bench):
+    parent = bench.account(1)
+    bench.process(CONTACTS, bench.contact(1, parent))
+    bench.fno.answers["ACC-1"] = [REFUSED]
+    bench.process(ACCOUNTS, parent)
+    assert bench.queued("contacts") == []
 
 
 def test_an_account_that_arrives_between_the_look_and_the_wait_is_seen(bench: Bench):
