@@ -25,7 +25,7 @@ FNO_LONGEST_REQUEST_SECONDS = 540
 CLOCK_SKEW_SECONDS = 60
 """Assumed: the most by which the clocks of two instances differ."""
 
-DEFAULT_SCHEDULE = "0 */5 * * * *"
+_EXAMPLE_SCHEDULE = "0 */5 * * * *"
 """Every five minutes: a poll that finds nothing costs one request a task."""
 
 STORAGE = "AzureWebJobsStorage"
@@ -246,14 +246,11 @@ class Settings(BaseModel):
         default_factory=dict, alias="P2C_SCHEDULE_<TEMPLATE>"
     )
     """When each template's timer fires: setting name, such as ``P2C_SCHEDULE_ACCOUNTS``, to an
-    NCRONTAB expression of six fields, UTC. Default `DEFAULT_SCHEDULE`."""
+    NCRONTAB expression of six fields, UTC. Read by the Functions host, which does not start
+    without those of all templates; p2c only checks them."""
 
     storage: StorageSettings = Field(alias=STORAGE)
     """Azure Storage for queues and tables. Required; shared with the Functions host."""
-
-    def schedule(self, setting_name: str) -> str:
-        """Return the schedule that the setting gives, or the default."""
-        return self.schedules.get(setting_name, DEFAULT_SCHEDULE)
 
 
 _URL_ADVICE = "Copy the environment's address from the browser, host only."
@@ -298,7 +295,7 @@ _ADVICE = {
     ),
     f"{STORAGE}__credential": ("managedidentity", "Mend it, or remove it outside Azure."),
     SCHEDULE_PREFIX: (
-        f"six NCRONTAB fields starting with seconds, such as '{DEFAULT_SCHEDULE}'",
+        f"six NCRONTAB fields starting with seconds, such as '{_EXAMPLE_SCHEDULE}'",
         "Mend the expression or remove the setting for the default.",
     ),
 }

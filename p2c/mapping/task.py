@@ -63,11 +63,9 @@ class CompiledTemplate:
         title: Microsoft's name.
         prerequisites: Names of templates whose records this one refers to; they run before it.
         tasks: In the order they run.
-        schedule_setting: App setting that holds the timer's NCRONTAB expression.
     """
 
     name: str
     title: str
     prerequisites: tuple[str, ...]
     tasks: tuple[TaskMapping, ...]
-    schedule_setting: str

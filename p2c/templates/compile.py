@@ -244,11 +244,9 @@ def compile_template(
                     template, task, metadata, entity, legal_entity, destinations, problems
                 ).compile()
             )
-    schedule = template.project.schedule if template.project else None
     return CompiledTemplate(
         template.name,
         template.spec.title,
         template.spec.prerequisites,
         tuple(tasks),
-        schedule or f"P2C_SCHEDULE_{template.name.upper().replace('-', '_')}",
     )

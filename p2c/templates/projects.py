@@ -1,4 +1,4 @@
-"""Projects: TOML files that bind a template to a schedule and override its lines.
+"""Projects: TOML files that bind a template to a connection set and override its lines.
 
 A project never edits a template. Each file in the projects folder binds one template; templates
 without a project run as shipped. An override of a field with a `source` or `transforms` replaces
@@ -56,9 +56,6 @@ class ProjectSpec(Model):
 
     template: Text = Field(description="File name of the template, such as accounts.")
     connection_set: Literal["default"] = "default"
-    schedule: str | None = Field(
-        None, pattern=r"^[A-Z][A-Z0-9_]*$", description="App setting that holds the schedule."
-    )
     value_maps: Mapping[str, ValueMapSpec] = Field(default_factory=dict)
     tasks: Mapping[str, ProjectTask] = Field(default_factory=dict)
     columns: Mapping[str, Mapping[str, ColumnDefinition]] = Field(default_factory=dict)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from p2c.errors import SettingError
-from p2c.settings import DEFAULT_SCHEDULE, Settings, StorageSettings, load_settings, setting_names
+from p2c.settings import Settings, StorageSettings, load_settings, setting_names
 
 GOOD = {
     "P2C_DATAVERSE_URL": "https://contoso.crm4.dynamics.com",
@@ -36,7 +36,7 @@ def test_the_required_settings_suffice_and_the_others_have_defaults() -> None:
     assert settings.projects is None
     assert settings.settle_seconds == 900
     assert settings.hash_key is None
-    assert settings.schedule("P2C_SCHEDULE_ACCOUNTS") == DEFAULT_SCHEDULE
+    assert settings.schedules == {}
     assert settings.storage.connection_string is not None
 
 
@@ -65,8 +65,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert settings.projects == tmp_path
     assert settings.settle_seconds == 0
     assert settings.hash_key.get_secret_value() == "k" * 32
-    assert settings.schedule("P2C_SCHEDULE_ACCOUNTS") == "*/10 * * * * *"
-    assert settings.schedule("P2C_SCHEDULE_CONTACTS") == DEFAULT_SCHEDULE
+    assert settings.schedules == {"P2C_SCHEDULE_ACCOUNTS": "*/10 * * * * *"}
 
 
 def test_an_empty_setting_counts_as_absent() -> None:
@@ -320,7 +319,7 @@ def test_no_secret_is_shown_in_messages_or_in_the_settings_text() -> None:
 )
 def test_what_the_host_takes_as_a_schedule_is_taken(schedule: str) -> None:
     settings = load_settings({**GOOD, "P2C_SCHEDULE_X": schedule})
-    assert settings.schedule("P2C_SCHEDULE_X") == schedule
+    assert settings.schedules == {"P2C_SCHEDULE_X": schedule}
 
 
 def test_settings_cannot_be_changed() -> None:

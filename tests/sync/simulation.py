@@ -113,8 +113,8 @@ CONTACTS = TaskMapping(
     retired={"IsInactive": "Yes"},
 )
 TEMPLATES = {
-    "accounts": CompiledTemplate("accounts", "Accounts", (), (ACCOUNTS,), "S"),
-    "contacts": CompiledTemplate("contacts", "Contacts", ("accounts",), (CONTACTS,), "S"),
+    "accounts": CompiledTemplate("accounts", "Accounts", (), (ACCOUNTS,)),
+    "contacts": CompiledTemplate("contacts", "Contacts", ("accounts",), (CONTACTS,)),
 }
 
 

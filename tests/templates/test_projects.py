@@ -125,16 +125,14 @@ def test_fields_can_be_removed_and_custom_columns_and_fields_be_declared(load):
     assert "new_tier" in task.query.columns
 
 
-def test_a_filter_and_a_schedule_can_be_given(load):
+def test_a_filter_can_be_given(load):
     template = load(
         norway="""
         template = "accounts"
-        schedule = "P2C_SCHEDULE_NORWAY"
         [tasks."Accounts - Customers"]
         filter = "address1_country eq 'norge'"
         """
     )["accounts"]
-    assert template.schedule_setting == "P2C_SCHEDULE_NORWAY"
     left_out = template.tasks[0].map_row(account(address1_country="Danmark"))
     assert isinstance(left_out, NotMapped)
     assert left_out.reason.code == "filtered-out"
@@ -220,10 +218,6 @@ BROKEN = [
     (
         'template = "accounts"\nconnection_set = "test"\n',
         "norway.toml: 'connection_set': input should be 'default' [value-invalid]",
-    ),
-    (
-        'template = "accounts"\nschedule = "every minute"\n',
-        "norway.toml: 'schedule': string should match pattern '^[A-Z][A-Z0-9_]*$' [value-invalid]",
     ),
     (
         'template = "accounts"\nname = "Norway"\n',

@@ -365,14 +365,11 @@ def test_blanks_have_a_value_that_clears_them():
     assert TASKS["contacts"].empty_values["Gender"] == "Unknown"
 
 
-def test_templates_come_in_prerequisite_order_with_their_schedules():
-    assert [
-        (template.name, template.prerequisites, template.schedule_setting)
-        for template in TEMPLATES.values()
-    ] == [
-        ("accounts", (), "P2C_SCHEDULE_ACCOUNTS"),
-        ("contacts", ("accounts",), "P2C_SCHEDULE_CONTACTS"),
-        ("contacts-to-customer", ("accounts",), "P2C_SCHEDULE_CONTACTS_TO_CUSTOMER"),
+def test_templates_come_in_prerequisite_order():
+    assert [(template.name, template.prerequisites) for template in TEMPLATES.values()] == [
+        ("accounts", ()),
+        ("contacts", ("accounts",)),
+        ("contacts-to-customer", ("accounts",)),
     ]
     assert tuple(TEMPLATES) == shipped_names()
 
