@@ -11,9 +11,10 @@ from datetime import timedelta
 from typing import Any
 
 from p2c.mapping.task import CompiledTemplate, TaskMapping
-from p2c.model import Operation, PartResult, Reason, RowId, SourceQuery, SourceRow, Written
+from p2c.model import Operation, Outcome, PartResult, Reason, RowId, SourceQuery, SourceRow, Written
 from p2c.sync.claims import Held, make_claim
 from p2c.sync.enumerate_changes import EnumerateChanges
+from p2c.sync.executions import Executions
 from p2c.sync.ledger import Change, Entry, bucket_of
 from p2c.sync.messages import EnumerateMessage, Message, RowsMessage, read_message
 from p2c.sync.runtime import Runtime, Stores
@@ -256,6 +257,27 @@ def hold(_held: Held) -> contextlib.AbstractContextManager[object]:
     return contextlib.nullcontext()
 
 
+def in_fno(bench: Bench, number: str, **values: Any) -> None:
+    """Put a customer into F&O by other ways than p2c's."""
+    record = {"dataAreaId": "usmf", "Account": number, "Name": "Fabrikam", **values}
+    bench.fno.records["Customers", "usmf", number.casefold()] = record
+
+
+def names_in_fno(bench: Bench) -> dict[str, str]:
+    return {str(record["Account"]): record["Name"] for record in bench.fno.records.values()}
+
+
+def counts(bench: Bench, execution: str = EXECUTION) -> dict[Outcome, int]:
+    tally = Executions(bench.runtime()).counts(execution)["accounts"][ACCOUNTS.task]
+    return {outcome: count for outcome, count in tally.items() if count}
+
+
+def forget_requests(bench: Bench) -> None:
+    bench.fno.finds.clear()
+    bench.fno.batches.clear()
+    bench.sales.reads.clear()
+
+
 def rows_of_one_bucket(count: int, bucket: str | None = None) -> list[RowId]:
     """Return rows that share a ledger partition."""
     wanted = bucket or bucket_of(row_id(1))
@@ -285,7 +307,11 @@ __all__ = [
     "Bench",
     "CrashError",
     "Fuse",
+    "counts",
+    "forget_requests",
     "hold",
+    "in_fno",
+    "names_in_fno",
     "replace",
     "resync_request",
     "row_id",

@@ -49,6 +49,7 @@ ENTRIES = st.builds(
     execution=WORDS,
     counted=st.dictionaries(WORDS, st.sampled_from(Outcome), max_size=3),
     source_version=WORDS,
+    record=WORDS,
     generation=st.integers(0, 2**31 - 1),
     since=st.none() | TIMES,
 )
