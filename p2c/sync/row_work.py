@@ -178,8 +178,6 @@ def _outcome(
 ) -> tuple[Outcome, Reason | None, Outcome | None]:
     assert work.outcome is not None
     planned = work.plan.outcome if work.plan else None
-    if planned == Outcome.UNCHANGED and work.entry.intended:
-        planned = work.entry.intended
     if work.unknown:
         return work.outcome, work.reason, planned
     if work.done and unsettled_until is not None:

@@ -20,7 +20,9 @@ from p2c.mapping.task import CompiledTemplate, TaskMapping
 from p2c.model import (
     ChangePage,
     Create,
+    Lookup,
     LookupRow,
+    LookupTarget,
     Operation,
     Outcome,
     PartResult,
@@ -48,7 +50,13 @@ HOLD_SECONDS = 40
 PAGE = 3
 
 ACCOUNT_QUERY = SourceQuery("account", "accounts", "accountid", ("accountnumber", "name"))
-CONTACT_QUERY = SourceQuery("contact", "contacts", "contactid", ("number", "name", "phone"))
+CONTACT_QUERY = SourceQuery(
+    "contact",
+    "contacts",
+    "contactid",
+    ("number", "name", "phone"),
+    (Lookup("parent", (LookupTarget("account", "parent", "accountid", ("accountnumber",)),)),),
+)
 
 
 def row_id(number: int) -> RowId:
