@@ -41,7 +41,7 @@ def test_what_people_filled_in_fno_stays_whatever_went_wrong_meanwhile(company) 
     # An update of which nobody knows whether it was carried out, then a row that is rejected.
     company.change("accounts", account, name="New name")
     company.sandbox.add_faults(Fault(effect="reset_after", service="fno", path="$batch"))
-    company.run("accounts", P2C_SETTLE_SECONDS="8")
+    company.run("accounts", P2C_SETTLE_SECONDS="5")
     company.change("accounts", account, address1_country="Atlantis")
     deadline = time.monotonic() + 30
     while any("unsettled_until" in entry for _, entry in company.tables()):

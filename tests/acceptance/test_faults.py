@@ -9,7 +9,7 @@ import pytest
 from p2c.sandbox import Fault
 from tests.acceptance.oracle import assert_in_step
 
-EDITS = 40
+EDITS = 24
 BATCH = {"service": "fno", "path": "$batch"}
 HISTORIES = {
     "answers lost or late": [
