@@ -14,13 +14,14 @@ from types import FrameType
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from p2c.bootstrap import App, build_app
 from p2c.cli.drive import Driver, RunResult
 from p2c.cli.report import print_rejected, print_state
 from p2c.cli.show import print_json, print_run, run_as_json, run_progress
 from p2c.cli.state import read_state
-from p2c.errors import P2cError, RequestError
+from p2c.errors import P2cError, RequestError, TemplateError
 from p2c.sandbox import DemoSize, serve
 from p2c.settings import load_settings
 from p2c.storage import SystemClock
@@ -57,7 +58,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 def main() -> None:
     """Run a command and exit with its status."""
     signal.signal(signal.SIGTERM, _interrupt)
-    commands()
+    if "--json" not in sys.argv:
+        commands()
+    try:
+        status = commands(standalone_mode=False)
+    except TyperException as error:
+        message = f"{error.format_message()} See --help."
+        _print_error("usage-wrong", message)
+        _say(f"{message} [usage-wrong]")
+        status = EXIT_STATUS["Error"]
+    sys.exit(status)
 
 
 @commands.command()
@@ -251,12 +261,17 @@ def _errors(*, as_json: bool) -> Iterator[None]:
         yield
     except P2cError as error:
         if as_json:
-            print_json({"status": "Error", "error": {"code": error.code, "message": error.message}})
-        _say(f"{error.message} [{error.code}]")
+            _print_error(error.code, error.message)
+        # The problems of a template carry their codes already.
+        _say(error.message if isinstance(error, TemplateError) else f"{error} [{error.code}]")
         raise typer.Exit(EXIT_STATUS["Error"]) from None
     except KeyboardInterrupt:
         _say("Interrupted.")
         raise typer.Exit(EXIT_STATUS["Error"]) from None
+
+
+def _print_error(code: str, message: str) -> None:
+    print_json({"status": "Error", "error": {"code": code, "message": message}})
 
 
 def _say(text: str) -> None:

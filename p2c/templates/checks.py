@@ -26,6 +26,9 @@ class ReportField(Protocol):
         ...
 
 
+DECLARE = "mend the name, or declare a custom field under [fields] of a project"
+
+
 def check_fields(spec: TaskSpec, entity: DataEntity, report: ReportField) -> None:
     """Report duplicate destinations, an unmapped key, unmapped mandatory and unknown fields."""
     seen: dict[str, str] = {}
@@ -68,7 +71,9 @@ def report_unknown_field(
 ) -> None:
     """Report a field that the destination's metadata lacks."""
     hint = suggestion(name, list(entity.fields))
-    report("field-unknown", f"data entity {spec.destination} has no such field{hint}", name)
+    report(
+        "field-unknown", f"data entity {spec.destination} has no such field{hint}; {DECLARE}", name
+    )
 
 
 def check_literals(part: Filter, what: str, table: SourceTable, report: ReportField) -> None:

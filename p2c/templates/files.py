@@ -26,7 +26,14 @@ def read_spec(path: Path, model: type[M]) -> M | list[Problem]:
         text = path.read_text("utf-8")
         data = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
-        return [Problem("file-unreadable", f"cannot be read: {error}", file=path.name)]
+        what = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        return [
+            Problem(
+                "file-unreadable",
+                f"cannot be read: {what}; expected a TOML file in UTF-8",
+                file=path.name,
+            )
+        ]
     except tomllib.TOMLDecodeError as error:
         return [_toml_problem(text, str(error), path.name)]
     try:

@@ -10,7 +10,7 @@ import pytest
 
 from p2c.sandbox import DemoSize, Start
 
-KILLS = 3
+KILLS = 2
 COMPANY = Start(data="demo", demo=DemoSize(accounts=120, contacts=240))
 SET_BY_FNO = frozenset({"RecId", "RecVersion", "NameAlias"})
 """The alias is the name that the record was created with."""
@@ -38,16 +38,32 @@ def rename(world, edits: list[tuple[str, str]]) -> None:
         world.change(f"accounts({row})", name=name)
 
 
-def kill_after(world, seconds: float) -> bool:
-    """Start a run and kill it; False when it had ended before."""
+def records(world) -> int:
+    return sum(
+        len(world.sandbox.fno_records(name)) for name in ("CustomersV2", "CDSContactPersons")
+    )
+
+
+def kill_once_fno_has(world, more: int, then_seconds: float) -> bool:
+    """Start a run and kill it a moment after F&O took so many records; False when it had ended."""
+    wanted = records(world) + more
     process = world.process("run", "--json", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 100
+    while not ended(process, 0.05) and records(world) < wanted:
+        assert time.monotonic() < deadline, "the run neither ends nor writes"
+    if ended(process, then_seconds):
+        return False
+    process.kill()
+    process.wait()
+    return True
+
+
+def ended(process, within_seconds: float) -> bool:
     try:
-        process.wait(seconds)
+        process.wait(within_seconds)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return True
-    return False
+        return False
+    return True
 
 
 def completed(world) -> dict:
@@ -76,11 +92,12 @@ def test_killed_runs_lose_double_and_outdate_nothing(world, empty_storage) -> No
     edits: list[tuple[str, str]] = []
     kills = 0
     for number in range(KILLS):
-        kills += kill_after(world, dice.uniform(0.8, 3.0))
+        kills += kill_once_fno_has(world, dice.randint(1, 60), dice.uniform(0, 0.3))
         renamed = [(row, f"Renamed {number}") for row in dice.sample(rows, 10)]
         rename(world, renamed)
         edits += renamed
-    assert kills, "no run was killed before it ended"
+    assert kills == KILLS, "a run ended before it was killed"
+    killed_with = records(world)
     done = completed(world)
     assert done["status"] == "Warning"
     deadline = time.monotonic() + 30
@@ -95,5 +112,6 @@ def test_killed_runs_lose_double_and_outdate_nothing(world, empty_storage) -> No
     rename(world, edits)
     completed(world)
     expected = fno_holds(world)
+    assert 0 < killed_with < len(expected)
     assert found.keys() == expected.keys()
     assert found == expected

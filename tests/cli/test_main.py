@@ -29,6 +29,25 @@ def test_an_unknown_command_is_wrong_use() -> None:
     assert "sync" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["run", "--bogus"], "No such option: --bogus See --help."),
+        (["resync"], "Missing argument 'template'. See --help."),
+    ],
+    ids=["option", "argument"],
+)
+def test_wrong_use_is_one_json_document_when_json_is_asked_for(world, words, found) -> None:
+    with world.process(*words, "--json") as process:
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert json.loads(stdout) == {
+        "status": "Error",
+        "error": {"code": "usage-wrong", "message": found},
+    }
+    assert stderr == f"{found} [usage-wrong]\n"
+
+
 def test_the_process_ends_with_the_status_and_prints_one_document(world) -> None:
     world.account(accountnumber="A1", address1_country="Atlantis")
     world.account(accountnumber="A2")
