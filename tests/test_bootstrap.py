@@ -51,7 +51,14 @@ def connection() -> Iterator[str]:
         yield connection_string
 
 
-def test_every_table_queue_and_poison_queue_is_made(connection):
+@pytest.fixture
+def empty_account() -> Iterator[str]:
+    with azurite() as connection_string:
+        yield connection_string
+
+
+def test_every_table_queue_and_poison_queue_is_made(empty_account):
+    connection = empty_account
     app = build_app(load_settings({**SETTINGS, "AzureWebJobsStorage": connection}))
     app.ensure_storage()
     app.ensure_storage()
