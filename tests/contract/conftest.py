@@ -1,8 +1,9 @@
 """The environment that the contract suite runs against.
 
 Without settings it is the sandbox. With `P2C_CONTRACT_DATAVERSE_URL` and `P2C_CONTRACT_FNO_URL` it
-is a real one, reached with the identity that azure-identity's DefaultAzureCredential finds; what
-writes there runs only with `P2C_CONTRACT_WRITE=yes` and removes what it made. Use a test
+is a real one, reached with the identity that azure-identity's DefaultAzureCredential finds (or, on
+loopback, with the sandbox's token); a test that comes to write there is skipped unless
+`P2C_CONTRACT_WRITE=yes`, and removes what it made. Use a test
 environment: a Dataverse with the Prospect to cash columns, an F&O with legal entity
 `P2C_CONTRACT_LEGAL_ENTITY` (``usmf`` unless set) and customer group 10.
 
@@ -14,6 +15,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -21,15 +23,22 @@ import requests
 from p2c.dataverse import DataverseClient
 from p2c.fno import FnoClient
 from p2c.model import Create, Lookup, LookupTarget, RecordKey, SourceQuery
+from p2c.odata.answer import Answer
 from p2c.odata.meter import Meter
 from p2c.odata.transport import Limits, Transport
+from p2c.odata.urls import is_loopback
 from p2c.sandbox import Sandbox
 from p2c.storage import SystemClock
 
 REAL_DATAVERSE = os.environ.get("P2C_CONTRACT_DATAVERSE_URL", "")
 REAL_FNO = os.environ.get("P2C_CONTRACT_FNO_URL", "")
 LEGAL_ENTITY = os.environ.get("P2C_CONTRACT_LEGAL_ENTITY", "usmf")
-IS_REAL = bool(REAL_DATAVERSE and REAL_FNO)
+if bool(REAL_DATAVERSE) != bool(REAL_FNO):
+    raise pytest.UsageError(
+        "Only one of P2C_CONTRACT_DATAVERSE_URL and P2C_CONTRACT_FNO_URL is set; expected both, to "
+        "test a real environment, or none, to test the sandbox."
+    )
+IS_REAL = bool(REAL_DATAVERSE)
 MAY_WRITE = not IS_REAL or os.environ.get("P2C_CONTRACT_WRITE") == "yes"
 
 LATER = float("inf")
@@ -52,15 +61,32 @@ CONTACTS = SourceQuery(
 )
 
 
+def ask_leave_to_write() -> None:
+    """Skip the test unless the environment may be written to."""
+    if not MAY_WRITE:
+        pytest.skip(
+            "it writes, and the real environment is only read unless P2C_CONTRACT_WRITE=yes"
+        )
+
+
+class ReadingTransport(Transport):
+    """A transport for an environment that may only be read."""
+
+    def write(self, *_args: Any, **_options: Any) -> Answer:
+        ask_leave_to_write()
+        raise AssertionError("a test that may write has no need of this transport")
+
+
 class Tokens:
     """Bearer tokens of one service; one serves the whole test unless a fresh one is forced."""
 
     def __init__(self, root: str) -> None:
         self._scope = f"{root}/.default"
-        self._token = "" if IS_REAL else "sandbox"
+        self._real = IS_REAL and not is_loopback(urlsplit(root).hostname or "")
+        self._token = "" if self._real else "sandbox"
 
     def __call__(self, *, force_refresh: bool = False) -> str:
-        if not self._token or (force_refresh and IS_REAL):
+        if not self._token or (force_refresh and self._real):
             from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - if it is real
 
             with DefaultAzureCredential() as credential:
@@ -96,6 +122,8 @@ class Rows:
         headers = {"Authorization": f"Bearer {self.token}", "OData-Version": "4.0"}
         headers |= options.pop("headers", {})
         url = f"{self.root}/api/data/v9.2/{path}"
+        if method != "GET":
+            ask_leave_to_write()
         return requests.request(method, url, headers=headers, timeout=120, **options)
 
 
@@ -125,6 +153,8 @@ class Records:
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token}", "OData-Version": "4.0"}
+        if method != "GET":
+            ask_leave_to_write()
         return requests.request(
             method, f"{self.root}/data/{path}", headers=headers, timeout=120, **options
         )
@@ -155,7 +185,10 @@ class Environment:
     def sandbox(self) -> Sandbox:
         """The sandbox, for what no real environment does on demand."""
         if self.optional_sandbox is None:
-            pytest.skip("a real environment does not do this on demand")
+            pytest.skip(
+                "a real environment does not fail, throttle or forget on demand; without "
+                "P2C_CONTRACT_DATAVERSE_URL this runs against the sandbox"
+            )
         return self.optional_sandbox
 
     def small_pages(self, size: int) -> DataverseClient:
@@ -173,8 +206,6 @@ def running_sandbox() -> Iterator[Sandbox | None]:
 
 @pytest.fixture
 def environment(running_sandbox: Sandbox | None) -> Iterator[Environment]:
-    if not MAY_WRITE:
-        pytest.skip("P2C_CONTRACT_WRITE=yes allows this suite to write to the real environment")
     if running_sandbox is not None:
         running_sandbox.reset()
     dataverse_root = running_sandbox.dataverse_url if running_sandbox else REAL_DATAVERSE
@@ -184,16 +215,21 @@ def environment(running_sandbox: Sandbox | None) -> Iterator[Environment]:
     dataverse_tokens, fno_tokens = Tokens(dataverse_root), Tokens(fno_root)
     rows = Rows(dataverse_root, dataverse_tokens())
     records = Records(fno_root, fno_tokens())
+    open_transport = Transport if MAY_WRITE else ReadingTransport
     with (
-        Transport("dataverse", dataverse_root, dataverse_tokens, meter, clock, limits=limits) as d,
+        open_transport(
+            "dataverse", dataverse_root, dataverse_tokens, meter, clock, limits=limits
+        ) as d,
         # Repeats of reads need not take their time in tests.
-        Transport("fno", fno_root, fno_tokens, meter, clock, limits=limits, jitter=lambda: 0) as f,
+        open_transport(
+            "fno", fno_root, fno_tokens, meter, clock, limits=limits, jitter=lambda: 0
+        ) as f,
     ):
         yield Environment(
             DataverseClient(d), FnoClient(f, LEGAL_ENTITY), rows, records, meter, d, f,
             running_sandbox,
         )  # fmt: skip
-    if running_sandbox is None:
+    if running_sandbox is None and MAY_WRITE:
         for path in rows.made:
             rows.request("DELETE", path)
         records.remove()

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
-]
+pytestmark = pytest.mark.slow
+finds_processes = pytest.mark.skipif(
+    sys.platform != "linux", reason="finds the demo's processes in /proc, which only Linux has"
+)
 
 
 def start(mark: str) -> subprocess.Popen[str]:
@@ -41,18 +41,31 @@ def marked(mark: str) -> list[int]:
     return found
 
 
-def test_the_demo_shows_what_it_says_within_three_minutes() -> None:
+@pytest.fixture(scope="module")
+def finished() -> tuple[str, int, str]:
+    """What a whole demo showed, its exit status, and the mark of its processes."""
     mark = uuid.uuid4().hex
     with start(mark) as demo:
         shown, _ = demo.communicate(timeout=180)
-    assert demo.returncode == 0, shown
+    return shown, demo.returncode, mark
+
+
+def test_the_demo_shows_what_it_says_within_three_minutes(finished) -> None:
+    shown, status, _ = finished
+    assert status == 0, shown
     assert shown.count("✓") == 8
     assert "✗" not in shown
     assert "Why rows were skipped, wait or were rejected:" in shown
     assert "Everything was as it should be" in shown
+
+
+@finds_processes
+def test_the_demo_leaves_no_process(finished) -> None:
+    _, _, mark = finished
     assert marked(mark) == []
 
 
+@finds_processes
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_demo_that_is_stopped_leaves_no_process(how) -> None:
     mark = uuid.uuid4().hex
