@@ -3,7 +3,6 @@
 What the values are used for is left to `p2c.bootstrap`.
 """
 
-import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic_core import ErrorDetails
 
 from p2c.errors import SettingError, cut
+from p2c.odata.urls import is_loopback
 
 FUNCTION_TIMEOUT_SECONDS = 300
 """``functionTimeout`` of host.json: the longest that a claim's holder can live."""
@@ -44,13 +44,7 @@ _SECRET = frozenset({STORAGE, "P2C_HASH_KEY"})
 
 
 def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def _root_url(value: str) -> str:

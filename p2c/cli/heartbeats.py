@@ -10,10 +10,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from p2c.cli.repeat import repeating
 from p2c.errors import UnavailableError
 from p2c.sync.limiter import free_slots
 from p2c.sync.ports import Clock, Document, Documents, Scalar
+from p2c.sync.repeat import repeating
 
 BEAT_SECONDS = 5.0
 MARGIN_SECONDS = 2.0

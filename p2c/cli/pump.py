@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from p2c.cli.repeat import repeating
 from p2c.errors import MessageError, RequestError, UnavailableError
 from p2c.model import Received
 from p2c.odata.correlation import correlated
 from p2c.sync.handle_message import MessageHandler, Settled
 from p2c.sync.ports import Clock, Queue
+from p2c.sync.repeat import repeating
 from p2c.sync.sync_rows import Report
 
 WORKERS = 12

@@ -13,9 +13,9 @@ from p2c.dataverse.faults import SERVICE, error_of_read
 from p2c.errors import AnswerUnknownError, ServiceRefusedError, UnavailableError
 from p2c.model import ChangePage, RowId, SourceQuery, SourceRow
 from p2c.odata import exact_json, urls
-from p2c.odata.answer import Answer, describe, json_object
-from p2c.odata.batch import BatchRequest, content_type, read_batch, write_batch
-from p2c.odata.multipart import MultipartError
+from p2c.odata.answer import Answer, json_object
+from p2c.odata.batch import BatchRequest, content_type, write_batch
+from p2c.odata.batch_answers import batch_parts
 from p2c.odata.refusals import refusal, unreadable
 from p2c.odata.transport import Transport
 
@@ -142,7 +142,7 @@ class DataverseClient:
                 send_before=send_before,
             )
             lost = AnswerUnknownError
-        return _batch_answers(answer, len(operations), lost)
+        return batch_parts(SERVICE, answer, len(operations), lost=lost)
 
     def table_definition(self, logical_name: str) -> TableDefinition:
         """Read what the metadata says of a table.
@@ -236,26 +236,3 @@ class DataverseClient:
         headers["Content-Type"] = "application/json; type=entry"
         body = exact_json.dumps(operation.body).encode("ascii")
         return BatchRequest(operation.method, self._root + operation.path, headers, body)
-
-
-def _batch_answers(
-    answer: Answer, count: int, lost: type[AnswerUnknownError | UnavailableError]
-) -> list[Answer | None]:
-    kind = answer.headers.get("content-type", "")
-    if not kind.lower().startswith("multipart/") and 400 <= answer.status < 500:
-        raise refusal(
-            SERVICE,
-            answer,
-            "a batch",
-            code="batch-refused",
-            advice="Nothing of it was carried out; this is a fault of p2c, please report it.",
-        )
-    try:
-        return read_batch(kind, answer.body, count)
-    except MultipartError as error:
-        raise lost(
-            f"dataverse answered {answer.status} to a batch, but {error}: {describe(answer)}.",
-            service=SERVICE,
-            status=answer.status,
-            request_id=answer.request_id,
-        ) from error

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from p2c.errors import (
-    AnswerUnknownError,
-    ServiceRefusedError,
     ThrottledError,
     UnavailableError,
 )
@@ -18,8 +16,8 @@ from p2c.fno.results import result_of
 from p2c.model import Create, Operation, PartResult, Reason, RecordKey, Written
 from p2c.odata import exact_json, urls
 from p2c.odata.answer import Answer, describe, json_object
-from p2c.odata.batch import BatchRequest, content_type, read_batch, write_batch
-from p2c.odata.multipart import MultipartError
+from p2c.odata.batch import BatchRequest, content_type, write_batch
+from p2c.odata.batch_answers import batch_parts
 from p2c.odata.refusals import failing, refusal, unreadable
 from p2c.odata.transport import Transport
 
@@ -31,6 +29,10 @@ LARGEST_BATCH = 5_000
 
 _CROSS_COMPANY = ("cross-company", "true")
 _JSON = "application/json;odata.metadata=minimal"
+
+_MAP_TO_USER = (
+    "Map p2c's identity to an F&O user (Microsoft Entra applications) whose roles allow writing."
+)
 
 
 class FnoClient:
@@ -151,18 +153,7 @@ class FnoClient:
             operations=len(requests),
             send_before=send_before,
         )
-        kind = answer.headers.get("content-type", "")
-        if not kind.lower().startswith("multipart/") and 400 <= answer.status < 500:
-            raise _batch_refused(answer)
-        try:
-            return read_batch(kind, answer.body, len(requests))
-        except MultipartError as error:
-            raise AnswerUnknownError(
-                f"fno answered {answer.status} to a batch, but {error}: {describe(answer)}.",
-                service=SERVICE,
-                status=answer.status,
-                request_id=answer.request_id,
-            ) from error
+        return batch_parts(SERVICE, answer, len(requests), no_privilege=_MAP_TO_USER)
 
     def _prepare(self, operation: Operation) -> BatchRequest | PartResult:
         """Return an operation's request, or REFUSED when its values do not fit into one."""
@@ -277,14 +268,3 @@ def _is_filter_too_long(answer: Answer) -> bool:
     # OData for .NET, which F&O is built on, may limit the nodes of a filter (100 by default, some
     # 20 terms); what F&O allows is not documented.
     return answer.status == 400 and b"node count limit" in answer.body.lower()
-
-
-def _batch_refused(answer: Answer) -> ServiceRefusedError:
-    if answer.status == 403:
-        advice = (
-            "Map p2c's identity to an F&O user (Microsoft Entra applications) whose roles allow "
-            "writing."
-        )
-        return refusal(SERVICE, answer, "a batch", code="privilege-missing", advice=advice)
-    advice = "Nothing of it was carried out; this is a fault of p2c, please report it."
-    return refusal(SERVICE, answer, "a batch", code="batch-refused", advice=advice)
