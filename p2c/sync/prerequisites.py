@@ -5,6 +5,7 @@ F&O looks here afterwards and queues those who waited. A row registers before F&
 time, so one of the two always sees the other; the sweep catches what comes by other ways.
 """
 
+import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,10 @@ SWEEP_FIRST_SECONDS = 60.0
 SWEEP_LONGEST_SECONDS = 3600.0
 SWEEP_NUMBERS = 500
 """Numbers F&O is asked for in one sweep at most, the longest unasked first."""
+SWEEP_ROWS = 5_000
+"""Waiting rows looked after in one sweep at most, so that memory stays flat."""
+WAKE_ROWS = 1_000
+"""Woken rows kept in memory until they are queued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,14 @@ class WaitingRows:
             by_bucket.setdefault(bucket_of(row), set()).add(row)
         for bucket, rows in by_bucket.items():
             first = f"{bucket}|"
-            waiters = [
-                waiter
-                for document in self._documents.scan(table, first=first, last=first + "~")
-                if (waiter := _read(document)).prerequisite.row_id in rows
-            ]
-            self._queue(waiters)
+            woken: list[Waiter] = []
+            for document in self._documents.scan(table, first=first, last=first + "~"):
+                if (waiter := _read(document)).prerequisite.row_id in rows:
+                    woken.append(waiter)
+                if len(woken) == WAKE_ROWS:
+                    self._queue(woken)
+                    woken = []
+            self._queue(woken)
 
     def sweep(self, template: str) -> int:
         """Ask F&O for what a template's rows wait for and queue those that can go on.
@@ -104,14 +111,18 @@ class WaitingRows:
             How many rows were queued.
         """
         now = self._runtime.clock.now()
-        due = [
-            document
-            for table in self._tables(template)
-            for document in self._documents.scan(table, equals={"template": template})
-            if _time(document.body["ask_at"]) <= now
-        ]
-        due.sort(key=lambda document: str(document.body["ask_at"]))
-        due = self._first_numbers(due)
+        due = self._first_numbers(
+            heapq.nsmallest(
+                SWEEP_ROWS,
+                (
+                    document
+                    for table in self._tables(template)
+                    for document in self._documents.scan(table, equals={"template": template})
+                    if _time(document.body["ask_at"]) <= now
+                ),
+                key=lambda document: _time(document.body["ask_at"]),
+            )
+        )
         if not due:
             return 0
         present = self.present([_read(document).prerequisite for document in due])
