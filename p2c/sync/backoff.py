@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from p2c.sync.ports import Clock, Documents
 
 CACHE_SECONDS = 1.0
+LONGEST_OBEYED_SECONDS = 24 * 3600.0
+"""A Retry-After beyond a day is taken for a mistake: p2c asks again after a day."""
 FIRST_SECONDS = 2.0
 LONGEST_SECONDS = 60.0
 THROTTLED_SECONDS = 30.0
@@ -44,14 +46,15 @@ class Backoff:
     def throttled(self, retry_after_seconds: float | None) -> datetime:
         """Record a 429; return until when to wait."""
         seconds = THROTTLED_SECONDS if retry_after_seconds is None else retry_after_seconds
-        return self._close(seconds, outage=False)
+        return self._close(min(seconds, LONGEST_OBEYED_SECONDS), outage=False)
 
     def unavailable(self, retry_after_seconds: float | None = None) -> datetime:
         """Record that the service did not answer; return until when to wait."""
         self._refresh()
         seconds = min(LONGEST_SECONDS, FIRST_SECONDS * 2**self._level)
         seconds *= random.uniform(0.75, 1.25)  # noqa: S311  spreads instances, no secret
-        return self._close(max(seconds, retry_after_seconds or 0), outage=True)
+        asked = min(retry_after_seconds or 0, LONGEST_OBEYED_SECONDS)
+        return self._close(max(seconds, asked), outage=True)
 
     def answered(self) -> None:
         """Record that the service works; costs nothing unless it had been away."""

@@ -69,11 +69,6 @@ class Work:
             self.key = result.key
             self.must_look = self.force
 
-    @property
-    def applied(self) -> bool:
-        """Whether F&O was seen or made to hold the row's record."""
-        return self.done
-
     def finish_done(self) -> None:
         """Note that the plan was carried out."""
         assert self.plan is not None

@@ -21,7 +21,7 @@ from p2c.sync.claims import (
     make_claim,
     take_over,
 )
-from p2c.sync.ledger import Change, Entry, Tally
+from p2c.sync.ledger import Change, Entry
 from p2c.sync.limiter import Slots
 from p2c.sync.messages import RowsMessage
 from p2c.sync.pace import BatchPace
@@ -29,6 +29,9 @@ from p2c.sync.prerequisites import WaitingRows
 from p2c.sync.row_work import Work, settle_entry
 from p2c.sync.runtime import Runtime
 from p2c.sync.write_rows import RowWriter
+
+LONGEST_DELAY_SECONDS = 6 * 24 * 3600.0
+"""Storage hides a message for seven days at most; one that comes too early is put back again."""
 
 KeepAlive = Callable[[Held], contextlib.AbstractContextManager[object]]
 
@@ -223,7 +226,7 @@ class RowSync:
             newly = [finished[work.row_id][0] for work in done if self._newly_unsettled(work)]
             self.queue_verifications(message, newly)
         self._requeue_passing(message, done, report)
-        lost = self.finish(held, list(finished.values()))
+        lost = held.finish(list(finished.values()))
         lost |= held.lost
         if lost:
             self._send(message, held.claimed_at + settle, rows=sorted(lost), verify=True)
@@ -233,10 +236,6 @@ class RowSync:
         for row, (entry, _) in finished.items():
             if row not in lost and entry.outcome:
                 report.outcomes[entry.outcome] = report.outcomes.get(entry.outcome, 0) + 1
-
-    def finish(self, held: Held, finished: Sequence[tuple[Entry, Tally]]) -> set[RowId]:
-        """Record outcomes on condition that the rows are still held; return those that are not."""
-        return held.finish(finished)
 
     def _requeue_passing(self, message: RowsMessage, works: list[Work], report: Report) -> None:
         """Queue rows for another try: soon after an unknown answer, a clash or throttling."""
@@ -263,7 +262,7 @@ class RowSync:
             self.queue_verifications(message, entries, soonest)
 
     def _wake(self, task: TaskMapping, works: list[Work]) -> None:
-        applied = [work.row_id for work in works if work.applied]
+        applied = [work.row_id for work in works if work.done]
         if applied and self._is_prerequisite(task.template):
             self._waiting.wake(task.query.table, applied)
         for work in works:
@@ -300,5 +299,6 @@ class RowSync:
                 "attempt": message.attempt if attempt is None else attempt,
             }
         )
-        delay = max(0.0, (until - self._clock.now()).total_seconds())
+        delay = (until - self._clock.now()).total_seconds()
+        delay = max(0.0, min(delay, LONGEST_DELAY_SECONDS))
         self._runtime.queue_of(message.template).send(copy.model_dump_json(), delay_seconds=delay)
