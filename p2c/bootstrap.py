@@ -43,6 +43,8 @@ TABLES = (LEDGER_TABLE, WAITING_TABLE, STATE_TABLE, EXECUTIONS_TABLE)
 
 SANDBOX_TOKEN = "sandbox"  # noqa: S105  the sandbox takes any token; this one is public
 HASH_KEY_BYTES = 32
+LONGEST_SETTLE_SECONDS = 10 * 365 * 24 * 3600
+"""Settings take any whole number; beyond this a date could not be written."""
 _HASH_KEY_PLACE = ("secrets", "hash-key")
 
 
@@ -157,7 +159,7 @@ def build_app(
         clock=SystemClock(),
         templates={template.name: template for template in loaded},
         hash_key=_hash_key(settings, stores.state),
-        settle_seconds=settings.settle_seconds,
+        settle_seconds=min(settings.settle_seconds, LONGEST_SETTLE_SECONDS),
         owner=f"{os.getpid()}-{uuid.uuid4().hex}",
         execution=execution,
     )

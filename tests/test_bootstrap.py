@@ -1,6 +1,7 @@
 """Which implementations are chosen, and what is made in storage."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from azure.core.credentials import AccessToken
@@ -55,6 +56,13 @@ def connection() -> Iterator[str]:
 def empty_account() -> Iterator[str]:
     with azurite() as connection_string:
         yield connection_string
+
+
+def test_any_settle_time_gives_a_date_that_can_be_written():
+    app = build_app(load_settings({**SETTINGS, "P2C_SETTLE_SECONDS": "9" * 15}))
+    until = app.runtime.clock.now() + timedelta(seconds=app.runtime.settle_seconds)
+    assert until.year > 2030
+    app.close()
 
 
 def test_every_table_queue_and_poison_queue_is_made(empty_account):

@@ -81,6 +81,12 @@ def test_a_longer_retry_after_prolongs_the_wait(instances: Instances):
     assert instances.wait_left(instances.one) == 59
 
 
+def test_a_retry_after_beyond_a_day_is_taken_for_a_mistake(instances: Instances):
+    day = timedelta(days=1)
+    assert instances.one.throttled(1e12) == instances.clock.now() + day
+    assert instances.start("dataverse").unavailable(1e12) == instances.clock.now() + day
+
+
 def test_the_service_is_open_again_afterwards(instances: Instances):
     instances.one.throttled(5)
     instances.clock.advance(5)

@@ -15,7 +15,7 @@ from p2c.errors import (
 )
 from p2c.model import Outcome, Reason
 from p2c.sync.limiter import Limiter
-from p2c.sync.sync_rows import RowSync
+from p2c.sync.sync_rows import LONGEST_DELAY_SECONDS, RowSync
 from tests.sync.builders import (
     ACCOUNTS,
     CLAIM_SECONDS,
@@ -281,6 +281,21 @@ def test_an_unsettled_row_has_one_verification_however_often_its_answers_are_los
         bench.clock.advance(5)
     verifications = [found for found, _ in bench.queued("accounts") if found.verify]
     assert verifications == [bench.rows(ACCOUNTS, row, verify=True)]
+
+
+def test_a_verification_further_away_than_storage_hides_a_message_comes_again(bench: Bench):
+    settle = 30 * 24 * 3600
+    bench.settle_seconds = settle
+    row = bench.account(1)
+    bench.fno.mishaps = ["lost-before"]
+    bench.process(ACCOUNTS, row)
+    verification = bench.rows(ACCOUNTS, row, verify=True)
+    assert (verification, LONGEST_DELAY_SECONDS) in bench.queued("accounts")
+    bench.take_all("accounts")
+    bench.clock.advance(LONGEST_DELAY_SECONDS)
+    bench.sync().process(verification)
+    assert (verification, LONGEST_DELAY_SECONDS) in bench.queued("accounts")
+    assert LONGEST_DELAY_SECONDS < 7 * 24 * 3600
 
 
 # Services that are away.
