@@ -1,0 +1,95 @@
+"""What the commands share: their words, the app, and how an error ends a command.
+
+Exit status: 0 Completed, 1 Warning, 2 Error or wrong use. With ``--json`` standard output carries
+one JSON document; everything else goes to standard error.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from p2c.bootstrap import App, build_app
+from p2c.cli.show import print_json
+from p2c.errors import P2cError, RequestError, TemplateError
+from p2c.settings import load_settings
+from p2c.sync.messages import row_id
+from p2c.templates import shipped_names
+
+EXIT_STATUS = {"Completed": 0, "Warning": 1, "Error": 2}
+HELP = {"help_option_names": ["-h", "--help"]}
+
+Templates = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[TEMPLATE]...", help="Names such as accounts; all without one."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@contextlib.contextmanager
+def open_app(templates: list[str] | None, *, execution: str = "") -> Iterator[App]:
+    """Build the app and close it in the end.
+
+    Args:
+        templates: Names of those wanted; None for all.
+        execution: Counts what the command does; "" for none.
+
+    Raises:
+        RequestError: A name is not a template's.
+    """
+    known = shipped_names()
+    unknown = [name for name in templates or () if name not in known]
+    if unknown:
+        raise RequestError(
+            f"TEMPLATE: found '{unknown[0]}'; expected one of {', '.join(known)}.",
+            code="template-unknown",
+        )
+    app = build_app(load_settings(), templates=templates, execution=execution)
+    try:
+        yield app
+    finally:
+        app.close()
+
+
+@contextlib.contextmanager
+def errors(*, as_json: bool) -> Iterator[None]:
+    """Turn an error into a message and exit status 2."""
+    try:
+        yield
+    except P2cError as error:
+        if as_json:
+            print_error(error.code, error.message)
+        # The problems of a template carry their codes already.
+        say(error.message if isinstance(error, TemplateError) else f"{error} [{error.code}]")
+        raise typer.Exit(EXIT_STATUS["Error"]) from None
+    except KeyboardInterrupt:
+        say("Interrupted.")
+        raise typer.Exit(EXIT_STATUS["Error"]) from None
+
+
+def print_error(code: str, message: str) -> None:
+    """Print the JSON document of a command that ended with an error."""
+    print_json({"status": "Error", "error": {"code": code, "message": message}})
+
+
+def say(text: str) -> None:
+    """Write a line on standard error."""
+    sys.stderr.write(f"{text}\n")
+
+
+def read_row(text: str) -> str:
+    """Read an argument that names a row.
+
+    Raises:
+        RequestError: It is no GUID.
+    """
+    found = row_id(text)
+    if found is None:
+        raise RequestError(
+            f"ROW: found '{text}'; expected the id of a row in Sales such as "
+            "5c1ec0de-0000-4000-8000-000000000001. Copy it from the row's address in Sales.",
+            code="row-invalid",
+        )
+    return found
