@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from p2c.storage import StorageAccount
 from tools.azurite import azurite
+
+# How long an example takes tells of the machine's load, not of the code.
+settings.register_profile("p2c", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("p2c")
 
 
 @pytest.fixture(scope="session")
