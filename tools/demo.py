@@ -5,14 +5,13 @@ thing it says: it exits with 1 when something is not as it claims. The edits are
 `tools.demo_edits`. No process is left behind.
 """
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from rich.console import Console
@@ -20,11 +19,15 @@ from rich.table import Table
 
 from tools.azurite import ROOT, AzuriteError, azurite, dying_with_parent
 from tools.demo_edits import Company, make_edits
+from tools.processes import SandboxError, p2c_settings, sandbox
 
 ACCOUNTS, CONTACTS, FILLED = 320, 1_600, 40
+SIZE = (
+    *("--accounts", str(ACCOUNTS), "--contacts", str(CONTACTS)),
+    *("--filled-customers", str(FILLED)),
+)
 SETTLE_SECONDS = 2
 RUN_SECONDS = 120
-STOP_SECONDS = 10
 OUTCOMES = ("created", "updated", "unchanged", "skipped", "waiting", "rejected", "deleted")
 
 out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
@@ -69,9 +72,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _stop)
     started = time.monotonic()
     try:
-        with azurite() as storage, _sandbox() as company:
-            _demonstrate(_p2c(storage, company), company)
-    except (DemoError, AzuriteError, subprocess.TimeoutExpired) as error:
+        with azurite() as storage, sandbox(*SIZE) as addresses:
+            company = Company(addresses.dataverse_url, addresses.fno_url)
+            p2c = P2c(p2c_settings(storage, addresses, SETTLE_SECONDS))
+            _demonstrate(p2c, company)
+    except (DemoError, SandboxError, AzuriteError, subprocess.TimeoutExpired) as error:
         out.print(f"\nThe demo failed: {error}")
         return 1
     except KeyboardInterrupt:
@@ -168,47 +173,6 @@ def _show_reasons(status: dict[str, Any]) -> None:
         for reason in task["reasons"]:
             out.print(f"  {task['task']}: {reason['rows']} {reason['outcome']}")
             out.print(f"    {reason['example']['reason']} [{reason['code']}]")
-
-
-@contextlib.contextmanager
-def _sandbox() -> Iterator[Company]:
-    """Run the sandbox in a process of its own."""
-    size = ("--accounts", str(ACCOUNTS), "--contacts", str(CONTACTS))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "p2c.sandbox", *size, "--filled-customers", str(FILLED), "--json"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=dying_with_parent(),  # noqa: PLW1509 - it makes one system call
-    )
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        if not line:
-            raise DemoError("the sandbox did not start")
-        addresses = json.loads(line)
-        yield Company(addresses["dataverse_url"], addresses["fno_url"])
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
-
-
-def _p2c(storage: str, company: Company) -> P2c:
-    return P2c(
-        {
-            "AzureWebJobsStorage": storage,
-            "P2C_DATAVERSE_URL": company.dataverse_url,
-            "P2C_FNO_URL": company.fno_url,
-            "P2C_CREDENTIAL": "sandbox",
-            "P2C_LEGAL_ENTITY": "usmf",
-            "P2C_SETTLE_SECONDS": str(SETTLE_SECONDS),
-        }
-    )
 
 
 def _say(text: str) -> None:

@@ -133,6 +133,17 @@ class Ledger:
                 versions.update(self._write_together(self._prefix + bucket, part))
         return versions
 
+    def write_unseen(self, entries: Sequence[Entry]) -> dict[RowId, str] | None:
+        """Store entries of rows of one partition that the ledger has never met, all or none.
+
+        Returns:
+            The version of each row; None when the ledger knows one of them.
+        """
+        partition = self._prefix + bucket_of(entries[0].row_id)
+        puts = [Put(entry.row_id, _encode(entry), None) for entry in entries]
+        answer = self._documents.put_all(partition, puts)
+        return None if isinstance(answer, str) else answer
+
     def entries(self, outcome: Outcome | None = None) -> Iterable[Entry]:
         """Stream the entries of the task, all or those with an outcome."""
         equals: dict[str, Scalar] = {"outcome": outcome.value} if outcome else {}

@@ -21,7 +21,7 @@ from p2c.sync.claims import (
     make_claim,
     take_over,
 )
-from p2c.sync.ledger import Change, Entry
+from p2c.sync.ledger import Change, Entry, Ledger
 from p2c.sync.limiter import Slots
 from p2c.sync.messages import RowsMessage
 from p2c.sync.pace import BatchPace
@@ -32,6 +32,8 @@ from p2c.sync.write_rows import RowWriter
 
 LONGEST_DELAY_SECONDS = 6 * 24 * 3600.0
 """Storage hides a message for seven days at most; one that comes too early is put back again."""
+FIRST_GENERATION = 1
+"""A task's first full read; the rows that it names are new to the ledger."""
 
 KeepAlive = Callable[[Held], contextlib.AbstractContextManager[object]]
 
@@ -117,18 +119,55 @@ class RowSync:
         A row whose claim has run out is taken over: first a verification is queued for the time
         when nothing its last worker sent can act any more, then the claim is made.
         """
-        runtime = self._runtime
-        ledger = runtime.ledger(task)
         now, monotonic = self._clock.now(), self._clock.monotonic()
+        ledger = self._runtime.ledger(task)
+        claimed = self._claim_unseen(ledger, message, now)
+        taken_over: frozenset[RowId] = frozenset()
+        if claimed is None:
+            claimed, taken_over = self._claim_known(ledger, message, now, report)
+        return Held(
+            ledger=ledger,
+            clock=self._clock,
+            claim_seconds=self._runtime.claim_seconds,
+            claimed_at=now,
+            send_before=monotonic + self._runtime.send_seconds,
+            lease_until=monotonic + self._runtime.claim_seconds,
+            entries=claimed,
+            taken_over=taken_over,
+        )
+
+    def _claim_unseen(
+        self, ledger: Ledger, message: RowsMessage, now: datetime
+    ) -> dict[RowId, Entry] | None:
+        """Claim rows that the ledger is not likely to know, without reading it first.
+
+        The claim is stored on condition that there is no entry, as it would be after reading that
+        there is none. A task's first full read names rows that are new but for a few.
+
+        Returns:
+            The claimed entries; None when some row is known, or likely to be.
+        """
+        if message.generation != FIRST_GENERATION or message.verify or message.attempt:
+            return None
+        claimed = [self._claimed(Entry(row), now) for row in dict.fromkeys(message.rows)]
+        versions = ledger.write_unseen(claimed)
+        if versions is None:
+            return None
+        return {entry.row_id: replace(entry, version=versions[entry.row_id]) for entry in claimed}
+
+    def _claim_known(
+        self, ledger: Ledger, message: RowsMessage, now: datetime, report: Report
+    ) -> tuple[dict[RowId, Entry], frozenset[RowId]]:
+        """Claim rows by what the ledger knows; return the claimed ones and those taken over."""
         entries = ledger.read(message.rows)
         contended = now + timedelta(seconds=CONTENTION_SECONDS)
         # A thread of this process is likely to be done long before its claim ends.
         busy = {
-            row: contended if entry.claim.owner == runtime.owner else entry.claim.deadline
+            row: contended if entry.claim.owner == self._runtime.owner else entry.claim.deadline
             for row, entry in entries.items()
             if entry.claim and entry.claim.deadline > now
         }
-        settle = timedelta(seconds=runtime.settle_seconds)
+        settle = timedelta(seconds=self._runtime.settle_seconds)
         taken_over = {
             entry.row_id: take_over(entry, settle)
             for entry in expired_claims(entries.values(), now)
@@ -138,27 +177,22 @@ class RowSync:
             [entry for row, entry in taken_over.items() if not entries[row].unsettled_until],
         )
         claimed = [
-            make_claim(taken_over.get(row, entry), runtime.owner, now, runtime.claim_seconds)
+            self._claimed(taken_over.get(row, entry), now)
             for row, entry in entries.items()
             if row not in busy
         ]
         versions = ledger.write([Change(entry) for entry in claimed])
         busy.update({row: contended for row, version in versions.items() if version is None})
         self.requeue_busy(message, busy, report)
-        return Held(
-            ledger=ledger,
-            clock=self._clock,
-            claim_seconds=runtime.claim_seconds,
-            claimed_at=now,
-            send_before=monotonic + runtime.send_seconds,
-            lease_until=monotonic + runtime.claim_seconds,
-            entries={
-                entry.row_id: replace(entry, version=versions[entry.row_id])
-                for entry in claimed
-                if versions[entry.row_id] is not None
-            },
-            taken_over=frozenset(taken_over),
-        )
+        held = {
+            entry.row_id: replace(entry, version=versions[entry.row_id])
+            for entry in claimed
+            if versions[entry.row_id] is not None
+        }
+        return held, frozenset(taken_over)
+
+    def _claimed(self, entry: Entry, now: datetime) -> Entry:
+        return make_claim(entry, self._runtime.owner, now, self._runtime.claim_seconds)
 
     def queue_verifications(
         self, message: RowsMessage, entries: Iterable[Entry], soonest: datetime | None = None

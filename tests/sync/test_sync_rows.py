@@ -24,6 +24,7 @@ from tests.sync.builders import (
     SETTLE_SECONDS,
     Bench,
     CrashError,
+    Fuse,
     counts,
     forget_requests,
     hold,
@@ -31,6 +32,7 @@ from tests.sync.builders import (
     names_in_fno,
     rows_of_one_bucket,
 )
+from tests.sync.simulation import NoLimit
 
 
 @pytest.fixture
@@ -223,6 +225,32 @@ def test_a_row_claimed_by_another_at_the_same_moment_is_tried_again_soon(bench: 
     ledger.get_many = overtaken
     assert bench.process(ACCOUNTS, *rows).outcomes == {Outcome.CREATED: 2}
     assert bench.queued("accounts") == [(bench.rows(ACCOUNTS, rows[1]), 2)]
+
+
+def test_rows_of_a_first_full_read_are_claimed_without_reading_the_ledger(bench: Bench):
+    rows = rows_of_one_bucket(3)
+    for row in rows:
+        bench.account(int(row.replace("-", ""), 16) - 1)
+    fuse = Fuse(0, AssertionError("the ledger was read"), method="get_many")
+    sync = RowSync(bench.runtime(fuse=fuse), hold, NoLimit())
+    report = sync.process(bench.rows(ACCOUNTS, *rows, rows[0], generation=1))
+    assert report.outcomes == {Outcome.CREATED: 3}
+    assert [bench.entry(ACCOUNTS, row).epoch for row in rows] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("parts", [{"generation": 2}, {"generation": 1}])
+def test_a_full_read_claims_rows_that_the_ledger_knows_by_what_it_knows(
+    bench: Bench, parts: dict[str, int]
+):
+    rows = rows_of_one_bucket(3)
+    for row in rows:
+        bench.account(int(row.replace("-", ""), 16) - 1)
+    bench.process(ACCOUNTS, rows[0])
+    bench.claim_for(ACCOUNTS, rows[1], "two", 17)
+    report = bench.process(ACCOUNTS, *rows, **parts)
+    assert report.outcomes == {Outcome.UNCHANGED: 1, Outcome.CREATED: 1}
+    assert bench.queued("accounts") == [(bench.rows(ACCOUNTS, rows[1], **parts), 17)]
+    assert [bench.entry(ACCOUNTS, row).epoch for row in rows] == [2, 1, 1]
 
 
 def test_a_claim_that_ran_out_is_taken_over_with_a_verification_queued_first(bench: Bench):
