@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from p2c.mapping.result import MappingResult
 from p2c.model import SourceQuery, SourceRow, Value
+
+WhenDeleted = Literal["report", "deactivate"]
+WhenMoved = Literal["deactivate", "leave"]
 
 
 class RowMapper(Protocol):
@@ -27,11 +30,17 @@ class TaskMapping:
         query: What is read of the source table.
         entity_set: Destination entity's public collection name.
         key_fields: Key of the destination entity in the order of the metadata.
-        field_types: Mapped destination field to its type: ``Edm.String``, ``Edm.Decimal``,
-            ``Edm.Int32``, ``Edm.DateTimeOffset``, ``enum:NoYes``, ….
-        empty_values: Mapped destination field to what clears it in F&O ("" for text, 0, …).
+        field_types: Mapped or retired destination field to its type: ``Edm.String``,
+            ``Edm.Decimal``, ``Edm.Int32``, ``Edm.DateTimeOffset``, ``enum:NoYes``, ….
+        empty_values: Each of these fields to what clears it in F&O ("" for text, 0, …).
         map_row: The pure mapping.
-        retired: Fields set on a record under a key the row no longer has; {} leaves it alone.
+        retired: Fields set on a record to mark it as no longer in use. What the mapping does not
+            map of them belongs to every record as a blank, so that a record that comes back into
+            use is cleared of the mark where p2c set it.
+        when_deleted: ``deactivate`` retires the records of a row that is gone; ``report`` leaves
+            them.
+        when_moved: ``deactivate`` retires a record under a key the row no longer has; ``leave``
+            leaves it.
         fingerprint: Changes when the template or an override changes.
         select_fingerprint: Changes when the columns that are read change: an old delta link is
             of no use then.
@@ -49,6 +58,8 @@ class TaskMapping:
     empty_values: Mapping[str, Value]
     map_row: RowMapper
     retired: Mapping[str, Value] = field(default_factory=dict)
+    when_deleted: WhenDeleted = "report"
+    when_moved: WhenMoved = "deactivate"
     fingerprint: str = ""
     select_fingerprint: str = ""
     free_text_fields: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""Decides, purely, what to write for a mapped row: nothing, a new record, changed fields only.
+"""Decides, purely, what to write for a row: nothing, a new record, changed fields, a retirement.
 
 A decision rests on what the ledger knows is in F&O or, where that is not certain, on what F&O was
 seen to hold. It says what to store before sending, so that a crash leaves no forgotten write.
@@ -11,8 +11,8 @@ from decimal import Decimal, InvalidOperation
 
 from p2c.mapping.result import Mapped
 from p2c.mapping.task import TaskMapping
-from p2c.model import Create, Operation, Outcome, RecordKey, Update, Value
-from p2c.sync.hashing import BLANK, MAYBE, hash_values
+from p2c.model import Create, Operation, Outcome, Reason, RecordKey, Update, Value
+from p2c.sync.hashing import BLANK, MAYBE, doubted, hash_values
 from p2c.sync.ledger import Entry
 
 FnoRecord = Mapping[str, object]
@@ -27,6 +27,7 @@ class Plan:
     Attributes:
         operations: To send, the row's own record first, then records under keys it no longer has.
         outcome: What the row comes to once all operations are done.
+        reason: Why, where the outcome alone does not say it.
         keys: The ledger's keys from now on, the current one last.
         hashes_before: To store before sending.
         hashes_after: To store once all operations are done and nothing else can act any more.
@@ -42,6 +43,7 @@ class Plan:
     hashes_after: Mapping[str, str]
     hashes_meanwhile: Mapping[str, str]
     needs_intent: bool
+    reason: Reason | None = None
 
     @property
     def creates(self) -> bool:
@@ -60,9 +62,9 @@ def is_trusted(entry: Entry, key: RecordKey) -> bool:
     )
 
 
-def keys_to_look_up(entry: Entry, mapped: Mapped) -> tuple[RecordKey, ...]:
-    """Return every key under which F&O may hold a record of this row."""
-    return (*entry.keys, mapped.key)
+def keys_to_look_up(entry: Entry, mapped: Mapped | None) -> tuple[RecordKey, ...]:
+    """Return every key under which F&O may hold a record of this row; a gone row is not mapped."""
+    return (*entry.keys, mapped.key) if mapped else entry.keys
 
 
 def plan_from_ledger(task: TaskMapping, entry: Entry, mapped: Mapped, hash_key: bytes) -> Plan:
@@ -78,7 +80,7 @@ def plan_from_ledger(task: TaskMapping, entry: Entry, mapped: Mapped, hash_key: 
             changed[field] = value
     operations = (Update(mapped.key, changed),) if changed else ()
     outcome = Outcome.UPDATED if changed else Outcome.UNCHANGED
-    return _plan(entry, mapped, operations, outcome, after)
+    return _plan(task, entry, mapped, operations, outcome, after)
 
 
 def plan_from_look(
@@ -89,7 +91,8 @@ def plan_from_look(
     operations: list[Operation] = []
     moved = bool(entry.keys) and _current_identity(entry) != mapped.key.identity
     record = found.get(mapped.key.identity)
-    retirements = _retirements(task, entry, mapped.key, found)
+    left = [key for key in entry.keys if key.identity != mapped.key.identity]
+    retirements = _retirements(task, left, found) if task.when_moved == "deactivate" else []
     if record is None:
         values = {field: value for field, value in mapped.values.items() if value is not None}
         operations.append(Create(mapped.key, values))
@@ -98,10 +101,56 @@ def plan_from_look(
         changed = _differences(task, entry, mapped, record)
         if changed:
             operations.append(Update(mapped.key, changed))
+        confirmed = entry.intended if entry.intended is not Outcome.DELETED else None
         writes = changed or moved or retirements
-        outcome = Outcome.UPDATED if writes else entry.intended or Outcome.UNCHANGED
+        outcome = Outcome.UPDATED if writes else confirmed or Outcome.UNCHANGED
     operations += retirements
-    return _plan(entry, mapped, tuple(operations), outcome, after)
+    return _plan(task, entry, mapped, tuple(operations), outcome, after)
+
+
+def plan_deleted(task: TaskMapping, entry: Entry, found: Found, hash_key: bytes) -> Plan:
+    """Plan for a row that is gone, where the task retires the records of such rows.
+
+    Every record the row ever had is retired. The ledger keeps keys and hashes, so that the row,
+    should it be restored with its id, is given back what the mapping says of it.
+    """
+    seen = [key for key in entry.keys if key.identity in found]
+    operations = tuple(_retirements(task, seen, found))
+    known = entry.hashes if entry.unsettled_until is None else doubted(entry.hashes)
+    current = entry.current_key
+    if current not in seen:
+        known = {}  # What is there later was not seen here.
+    sent = _sent_fields(operations, current) if current else []
+    first_written = [field for field in sent if not _written(known, field)]
+    # A mark that p2c did not set is not p2c's to take away again.
+    own = [field for field in task.retired if field in sent or _written(known, field)]
+    after = {**known, **hash_values(hash_key, {field: task.retired[field] for field in own})}
+    return Plan(
+        operations=operations,
+        outcome=Outcome.DELETED,
+        keys=entry.keys,
+        hashes_before={**known, **dict.fromkeys(first_written, MAYBE)},
+        hashes_after=after,
+        hashes_meanwhile=after,
+        needs_intent=bool(first_written),
+        reason=_retired_reason(task, seen),
+    )
+
+
+def deleted_reason(entry: Entry) -> Reason:
+    """Say of a row that is gone what stays of it in F&O, where nothing is done about it."""
+    gone = "The row is no longer in Sales"
+    if entry.current_key:
+        return Reason(
+            "deleted-in-sales",
+            f"{gone}. Its record {entry.current_key} stays in F&O as it is: the task reports "
+            'deleted rows (when_deleted = "report").',
+        )
+    if entry.outcome is None or (entry.reason and entry.reason.code == "came-and-went"):
+        return Reason(
+            "came-and-went", f"{gone}, and F&O never had it: it came and went between two polls."
+        )
+    return Reason("deleted-in-sales", f"{gone}, and F&O never had it.")
 
 
 def match_records(
@@ -136,6 +185,7 @@ def same_value(field_type: str, wanted: Value, actual: object) -> bool:
 
 
 def _plan(
+    task: TaskMapping,
     entry: Entry,
     mapped: Mapped,
     operations: tuple[Operation, ...],
@@ -143,7 +193,7 @@ def _plan(
     after: Mapping[str, str],
 ) -> Plan:
     same_key = _current_identity(entry) == mapped.key.identity
-    known = _known_hashes(entry, mapped.key, after)
+    known = _known_hashes(task, entry, mapped)
     sent = _sent_fields(operations, mapped.key)
     first_written = [field for field in sent if not _written(known, field)]
     others = tuple(key for key in entry.keys if key.identity != mapped.key.identity)
@@ -177,25 +227,37 @@ def _differences(
 ) -> dict[str, Value]:
     changed: dict[str, Value] = {}
     wanted = _patchable(task, mapped)
-    known = _known_hashes(entry, mapped.key, wanted)
+    known = _known_hashes(task, entry, mapped)
     for field, value in wanted.items():
         actual = record.get(field)
         if value is not None:
             if not same_value(task.field_types[field], value, actual):
                 changed[field] = value
             continue
-        empty = task.empty_values[field]
-        if _written(known, field) and not same_value(task.field_types[field], empty, actual):
-            changed[field] = empty
+        if _written(known, field) and not _is_cleared(task, mapped, field, actual):
+            changed[field] = task.empty_values[field]
     return changed
 
 
-def _known_hashes(entry: Entry, key: RecordKey, fields: Iterable[str]) -> Mapping[str, str]:
-    """Return what is known of the record under a key; all is uncertain of one left behind."""
-    if _current_identity(entry) == key.identity:
+def _is_cleared(task: TaskMapping, mapped: Mapped, field: str, actual: object) -> bool:
+    """Say whether a field that is to be blank holds nothing of p2c's."""
+    field_type = task.field_types[field]
+    if field in mapped.values:
+        return same_value(field_type, task.empty_values[field], actual)
+    return not same_value(field_type, task.retired[field], actual)
+
+
+def _known_hashes(task: TaskMapping, entry: Entry, mapped: Mapped) -> Mapping[str, str]:
+    """Return what is known of the record under a key; all is uncertain of one left behind.
+
+    Where the task retires nothing, p2c has set no mark that the mapping does not map.
+    """
+    if _current_identity(entry) == mapped.key.identity:
         return entry.hashes
-    if any(known.identity == key.identity for known in entry.keys):
-        return dict.fromkeys(fields, MAYBE)
+    if any(known.identity == mapped.key.identity for known in entry.keys):
+        retires = "deactivate" in (task.when_deleted, task.when_moved)
+        fields = _patchable(task, mapped) if retires else mapped.values
+        return dict.fromkeys((field for field in fields if field not in task.key_fields), MAYBE)
     return {}
 
 
@@ -204,24 +266,44 @@ def _written(known: Mapping[str, str], field: str) -> bool:
     return known.get(field) not in (None, BLANK)
 
 
-def _retirements(
-    task: TaskMapping, entry: Entry, current: RecordKey, found: Found
-) -> list[Operation]:
+def _retirements(task: TaskMapping, keys: Iterable[RecordKey], found: Found) -> list[Operation]:
+    """Mark those of the records that are there and not marked yet."""
     operations: list[Operation] = []
-    for key in entry.keys:
+    for key in keys:
         record = found.get(key.identity)
-        if key.identity == current.identity or record is None:
-            continue
         fields = {
-            field: value for field, value in task.retired.items() if record.get(field) != value
+            field: value
+            for field, value in task.retired.items()
+            if record is not None
+            and not same_value(task.field_types[field], value, record.get(field))
         }
         if fields:
             operations.append(Update(key, fields))
     return operations
 
 
+def _retired_reason(task: TaskMapping, seen: Sequence[RecordKey]) -> Reason:
+    if not seen:
+        return Reason(
+            "deleted-in-sales", "The row is no longer in Sales, and its record is not in F&O."
+        )
+    marks = ", ".join(f"{field}={value}" for field, value in task.retired.items())
+    return Reason(
+        "deactivated",
+        f"The row is no longer in Sales. In F&O {_named(seen)} has {marks} now: the task "
+        'deactivates the records of deleted rows (when_deleted = "deactivate").',
+    )
+
+
+def _named(keys: Iterable[RecordKey]) -> str:
+    return ", ".join(str(key) for key in keys)
+
+
 def _patchable(task: TaskMapping, mapped: Mapped) -> dict[str, Value | None]:
-    return {field: value for field, value in mapped.values.items() if field not in task.key_fields}
+    """Return what an existing record has to hold; a mark of retirement not mapped is a blank."""
+    unmarked: dict[str, Value | None] = dict.fromkeys(task.retired)
+    values = {**unmarked, **mapped.values}
+    return {field: value for field, value in values.items() if field not in task.key_fields}
 
 
 def _current_identity(entry: Entry) -> tuple[str, ...] | None:

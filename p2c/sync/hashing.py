@@ -30,6 +30,17 @@ def hash_value(key: bytes, field: str, value: Value | None) -> str:
     return base64.urlsafe_b64encode(digest[:9]).decode()
 
 
+def doubted(hashes: Mapping[str, str]) -> dict[str, str]:
+    """Doubt every field that p2c has written; what it never wrote is not its to clear.
+
+    A field that is about to be written for the first time is doubted before it is sent, and one
+    that was cleared stays doubted until nothing sent before can act, so `BLANK` is certain.
+    """
+    found = {field: BLANK if known == BLANK else MAYBE for field, known in hashes.items()}
+    # With nothing in doubt the ledger would be trusted without a look.
+    return found if MAYBE in found.values() else dict.fromkeys(hashes, MAYBE)
+
+
 def hash_values(key: bytes, values: Mapping[str, Value | None]) -> dict[str, str]:
     """Hash every field of a record."""
     return {field: hash_value(key, field, value) for field, value in values.items()}

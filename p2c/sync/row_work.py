@@ -1,6 +1,6 @@
 """One row on its way through a message: what is known, what was decided, what it came to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,8 +8,8 @@ from p2c.mapping.result import Mapped, NotMapped, Prerequisite
 from p2c.mapping.task import TaskMapping
 from p2c.model import Outcome, Reason, RecordKey, RowId, SourceRow
 from p2c.sync.claims import count
-from p2c.sync.decide import Plan
-from p2c.sync.hashing import BLANK, MAYBE
+from p2c.sync.decide import FnoRecord, Plan, deleted_reason
+from p2c.sync.hashing import doubted
 from p2c.sync.ledger import Entry, Tally
 from p2c.sync.prerequisites import Waiter, WaitingRows
 
@@ -25,6 +25,7 @@ class Work:
         entry: The ledger's entry as it was claimed.
         row: Its state in Sales, None when it is gone there.
         key: Key of the record it becomes or would become, None when it gives none.
+        seen: Records that F&O was seen to hold for a row that is gone.
         must_look: Decide from what F&O holds, not from the ledger.
         looked_at: When the look at F&O began that the plan rests on.
         done: Every operation of the plan was confirmed, or there was nothing to do.
@@ -41,6 +42,7 @@ class Work:
     mapped: Mapped | None = None
     key: RecordKey | None = None
     plan: Plan | None = None
+    seen: Sequence[FnoRecord] = ()
     must_look: bool = False
     looked_at: datetime | None = None
     outcome: Outcome | None = None
@@ -54,10 +56,15 @@ class Work:
     registered: bool = False
 
     def map_row(self, task: TaskMapping) -> None:
-        """Map the row, or note why it becomes no record."""
+        """Map the row, or note why it becomes no record.
+
+        Without an outcome afterwards the row has to be planned: it has a record, or it is gone and
+        the task retires the records of such rows.
+        """
         if self.row is None:
-            self.outcome = Outcome.DELETED
-            self.reason = Reason("deleted-in-sales", "The row is no longer in Sales.")
+            if task.when_deleted == "report" or not self.entry.keys:
+                self.outcome = Outcome.DELETED
+                self.reason = deleted_reason(self.entry)
             return
         result = task.map_row(self.row)
         if isinstance(result, NotMapped):
@@ -74,7 +81,7 @@ class Work:
         assert self.plan is not None
         self.done = True
         self.outcome = self.plan.outcome
-        self.reason = None
+        self.reason = self.plan.reason
 
     def reject(self, reason: Reason | None) -> None:
         """Note that F&O or p2c will not take the row until somebody changes something."""
@@ -164,7 +171,7 @@ def _unsettled_until(work: Work, horizon: datetime, now: datetime) -> datetime |
         return horizon if known is None else max(horizon, known)
     if known is None:
         return None
-    seen_at = work.looked_at if work.mapped else now
+    seen_at = work.looked_at if work.mapped or work.plan else now
     return None if seen_at is not None and seen_at >= known else known
 
 
@@ -195,18 +202,7 @@ def _with_written(work: Work, *, settled: bool) -> Entry:
         entry = replace(entry, keys=plan.keys, hashes=plan.hashes_before)
     if work.entry.unsettled_until and settled and entry.hashes:
         # Nothing can act any more, but nobody has looked: look before the next write.
-        return replace(entry, hashes=_uncertain(entry.hashes))
+        return replace(entry, hashes=doubted(entry.hashes))
     if work.part_done and entry.hashes:
-        return replace(entry, hashes=_uncertain(entry.hashes))
+        return replace(entry, hashes=doubted(entry.hashes))
     return entry
-
-
-def _uncertain(hashes: Mapping[str, str]) -> dict[str, str]:
-    """Doubt every field that p2c has written; what it never wrote is not its to clear.
-
-    A field that is about to be written for the first time is doubted before it is sent, and one
-    that was cleared stays doubted until nothing sent before can act, so `BLANK` is certain.
-    """
-    doubted = {field: BLANK if found == BLANK else MAYBE for field, found in hashes.items()}
-    # With nothing in doubt the ledger would be trusted without a look.
-    return doubted if MAYBE in doubted.values() else dict.fromkeys(hashes, MAYBE)

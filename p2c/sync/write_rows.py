@@ -24,6 +24,7 @@ from p2c.sync.decide import (
     is_trusted,
     keys_to_look_up,
     match_records,
+    plan_deleted,
     plan_from_ledger,
     plan_from_look,
 )
@@ -80,7 +81,7 @@ class RowWriter:
         execution: str,
         attempt: int,
     ) -> None:
-        """Bring the mapped rows to F&O and note on each what it came to.
+        """Bring the rows without an outcome to F&O and note on each what it came to.
 
         Raises:
             RetryLaterError: F&O cannot be asked now; rows without an outcome were not written.
@@ -88,7 +89,7 @@ class RowWriter:
         for work in works:
             if work.waits_for:
                 self._register(task, work, work.waits_for, execution)
-        pending = [work for work in works if work.mapped and not work.outcome]
+        pending = [work for work in works if not work.outcome]
         for work in pending:
             self._plan_from_ledger(task, work)
         if not any(work.plan is None or work.plan.operations for work in pending):
@@ -119,8 +120,7 @@ class RowWriter:
         return service.unavailable(error.retry_after_seconds)
 
     def _plan_from_ledger(self, task: TaskMapping, work: Work) -> None:
-        assert work.mapped is not None
-        if not work.must_look and is_trusted(work.entry, work.mapped.key):
+        if work.mapped and not work.must_look and is_trusted(work.entry, work.mapped.key):
             work.plan = plan_from_ledger(task, work.entry, work.mapped, self._runtime.hash_key)
 
     def _look(self, task: TaskMapping, works: Sequence[Work]) -> None:
@@ -129,21 +129,26 @@ class RowWriter:
             return
         looked_at = self._clock.now()
         found = self._find(task, works)
+        hash_key = self._runtime.hash_key
         for work in works:
-            assert work.mapped is not None
             work.looked_at = looked_at
-            work.plan = plan_from_look(task, work.entry, work.mapped, found, self._runtime.hash_key)
+            if work.mapped:
+                work.plan = plan_from_look(task, work.entry, work.mapped, found, hash_key)
+            else:
+                work.plan = plan_deleted(task, work.entry, found, hash_key)
+                work.seen = [
+                    found[key.identity] for key in work.entry.keys if key.identity in found
+                ]
 
     def _find(self, task: TaskMapping, works: Iterable[Work]) -> Found:
         field = task.key_fields[1]
         values = {
             dict(key.parts)[field]
             for work in works
-            if work.mapped
             for key in keys_to_look_up(work.entry, work.mapped)
             if key.entity_set == task.entity_set
         }
-        select = sorted({*task.key_fields, *task.field_types, *task.retired})
+        select = sorted({*task.key_fields, *task.field_types})
         records = self._runtime.destination.find(task.entity_set, field, sorted(values), select)
         return match_records(task.entity_set, task.key_fields, records)
 
@@ -263,11 +268,13 @@ class RowWriter:
         attempt: int,
     ) -> None:
         """Note F&O's answers on a row: the worst of them decides."""
-        main = results[0]
-        worst = min(results, key=lambda result: _WORST_FIRST.index(_severity(result, main)))
+        answers = [
+            (_severity(result, operation, work), result)
+            for operation, result in zip(_operations(work), results, strict=True)
+        ]
+        written, worst = min(answers, key=lambda answer: _WORST_FIRST.index(answer[0]))
         reason = _redacted(task, work, worst.reason)
         work.part_done = any(result.written is Written.DONE for result in results)
-        written = _severity(worst, main)
         if written is Written.DONE:
             work.finish_done()
         elif written is Written.UNKNOWN:
@@ -288,7 +295,7 @@ class RowWriter:
 
     @staticmethod
     def _again(work: Work) -> bool:
-        return work.mapped is not None and work.plan is None
+        return work.plan is None
 
     def _handle_missing_references(
         self, task: TaskMapping, works: Iterable[Work], execution: str
@@ -317,16 +324,19 @@ def _prerequisites(works: Iterable[Work]) -> list[Prerequisite]:
     return [found for work in works if work.mapped for found in work.mapped.prerequisites]
 
 
-def _severity(result: PartResult, main: PartResult) -> Written:
-    """A record under an old key that is gone needs no retiring."""
-    if result is not main and result.written is Written.ABSENT:
+def _severity(result: PartResult, operation: Operation, work: Work) -> Written:
+    """A record that the row no longer has, and that is gone, needs no retiring."""
+    own = work.mapped is not None and operation.key.identity == work.mapped.key.identity
+    if not own and result.written is Written.ABSENT:
         return Written.DONE
     return result.written
 
 
 def _redacted(task: TaskMapping, work: Work, reason: Reason | None) -> Reason | None:
     """Take people's data out of a service's words; the advice after them is kept whole."""
-    if reason is None or work.mapped is None:
-        return reason
-    values = {field: work.mapped.values.get(field) for field in task.free_text_fields}
-    return Reason(reason.code, redacted(reason.text, values))
+    if reason is None:
+        return None
+    text = reason.text
+    for values in [work.mapped.values] if work.mapped else work.seen:
+        text = redacted(text, {field: values.get(field) for field in task.free_text_fields})
+    return Reason(reason.code, text)

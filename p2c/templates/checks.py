@@ -66,6 +66,18 @@ def _check_key(spec: TaskSpec, entity: DataEntity, report: ReportField) -> None:
             )
 
 
+def check_policies(spec: TaskSpec, report: ReportField) -> None:
+    """Report a policy of deactivating where the task does not say by which fields."""
+    for key, policy in (("when_deleted", spec.when_deleted), ("when_moved", spec.when_moved)):
+        if policy == "deactivate" and key in spec.model_fields_set and not spec.retired:
+            report(
+                "retired-missing",
+                f'{key} = "deactivate" needs fields that mark a record as no longer in use; '
+                "name them in retired",
+                key,
+            )
+
+
 def report_unknown_field(
     spec: TaskSpec, entity: DataEntity, report: ReportField, name: str
 ) -> None:

@@ -27,6 +27,7 @@ from p2c.templates.checks import (
     check_fields,
     check_literals,
     check_maps,
+    check_policies,
     known,
     report_unknown_field,
     with_customs,
@@ -34,7 +35,7 @@ from p2c.templates.checks import (
 from p2c.templates.files import suggestion
 from p2c.templates.lines import Line, build
 from p2c.templates.metadata import DataEntity, Metadata
-from p2c.templates.model import Constant, RequirementSpec
+from p2c.templates.model import RequirementSpec, TaskSpec
 from p2c.templates.projects import BoundTask, BoundTemplate
 from p2c.templates.resolve import SourceError, SourceTable
 
@@ -74,7 +75,9 @@ class TaskCompiler:
             tuple(self._skip_reasons()),
             tuple(self._requirements(mappings)),
         )
-        retired = self._retired(spec.retired)
+        retired = self._retired(spec)
+        types = {line.field: line.field_type for line in mappings}
+        types |= {name: kind for name in retired if (kind := self._field_type(name))}
         query = self.table.query()
         return TaskMapping(
             template=self.template.name,
@@ -83,10 +86,12 @@ class TaskCompiler:
             query=query,
             entity_set=spec.destination,
             key_fields=self.entity.key,
-            field_types={line.field: line.field_type.name for line in mappings},
-            empty_values={line.field: empty_value(line.field_type) for line in mappings},
+            field_types={name: kind.name for name, kind in types.items()},
+            empty_values={name: empty_value(kind) for name, kind in types.items()},
             map_row=record,
             retired=retired,
+            when_deleted=spec.when_deleted,
+            when_moved=spec.when_moved,
             fingerprint=fingerprint(record, sorted(retired.items())),
             select_fingerprint=fingerprint(query),
             free_text_fields=self._free_text(mappings),
@@ -184,12 +189,21 @@ class TaskCompiler:
                 brings[table] = (template, entity_set, spec.identified_by)
         return brings
 
-    def _retired(self, spec: Mapping[str, Constant]) -> dict[str, Value]:
+    def _retired(self, spec: TaskSpec) -> dict[str, Value]:
+        check_policies(spec, self.report)
         retired: dict[str, Value] = {}
-        for name, constant in spec.items():
+        for name, constant in spec.retired.items():
             field_type = self._field_type(name)
             if field_type is None:
-                report_unknown_field(self.task.spec, self.entity, self.report, name)
+                report_unknown_field(spec, self.entity, self.report, name)
+                continue
+            if name in self.entity.key:
+                self.report(
+                    "retired-key",
+                    "is part of the integration key and cannot mark a record; retire it by "
+                    "another field",
+                    name,
+                )
                 continue
             value = convert(constant, field_type)
             if isinstance(value, Rejection):

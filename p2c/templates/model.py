@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from p2c.mapping.task import WhenDeleted, WhenMoved
+
 Constant = str | int | float | bool
 Text = Annotated[str, Field(min_length=1)]
 
@@ -195,7 +197,16 @@ class TaskSpec(Model):
     requires: tuple[RequirementSpec, ...] = Field((), strict=False)
     retired: Mapping[str, Constant] = Field(
         default_factory=dict,
-        description="Fields set on a record under a key that the row no longer has.",
+        description="Fields that mark a record as no longer in use.",
+    )
+    when_deleted: WhenDeleted = Field(
+        "report",
+        description="What becomes of the records of a row that was deleted: nothing, or retired.",
+    )
+    when_moved: WhenMoved = Field(
+        "deactivate",
+        description="What becomes of a record under a key that its row no longer has: retired, "
+        "where the task says how, or nothing.",
     )
     fields: Mapping[str, FieldEntry] = Field(description="Destination field to source.")
     lengths: Mapping[str, Annotated[int, Field(gt=0)]] = Field(

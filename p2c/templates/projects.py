@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from p2c.errors import Problem
+from p2c.mapping.task import WhenDeleted, WhenMoved
 from p2c.templates.files import read_spec, suggestion
 from p2c.templates.metadata import ColumnDefinition
 from p2c.templates.model import (
@@ -40,6 +41,8 @@ class ProjectTask(Model):
     remove: tuple[Text, ...] = Field((), strict=False, description="Fields not to map.")
     requires: tuple[RequirementSpec, ...] | None = Field(None, strict=False)
     retired: Mapping[str, Constant] | None = None
+    when_deleted: WhenDeleted | None = None
+    when_moved: WhenMoved | None = None
     fields: Mapping[str, FieldEntry] = Field(default_factory=dict)
     lengths: Mapping[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
 
@@ -212,7 +215,7 @@ def _bind_task(
         },
         "mandatory": tuple(name for name in task.mandatory if name not in removed),
     }
-    for key in ("destination", "filter", "requires", "retired"):
+    for key in ("destination", "filter", "requires", "retired", "when_deleted", "when_moved"):
         if (value := getattr(changes, key)) is not None:
             update[key] = value
     files = dict.fromkeys((*changes.fields, *changes.model_fields_set), project_file)

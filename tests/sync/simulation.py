@@ -102,9 +102,11 @@ ACCOUNTS = TaskMapping(
     query=ACCOUNT_QUERY,
     entity_set="Customers",
     key_fields=("dataAreaId", "Account"),
-    field_types={"dataAreaId": TEXT, "Account": TEXT, "Name": TEXT},
-    empty_values={"Name": ""},
+    field_types={"dataAreaId": TEXT, "Account": TEXT, "Name": TEXT, "OnHold": TEXT},
+    empty_values={"Name": "", "OnHold": "No"},
     map_row=map_account,
+    retired={"OnHold": "All"},
+    when_moved="leave",
 )
 CONTACTS = TaskMapping(
     template="contacts",

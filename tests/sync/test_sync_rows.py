@@ -100,17 +100,6 @@ def test_a_row_that_the_mapping_leaves_out_is_recorded_with_its_reason(bench: Be
     assert (bench.fno.finds, bench.fno.batches) == ([], [])
 
 
-def test_a_row_that_is_gone_from_sales_is_recorded_as_deleted_and_left_in_f_and_o(bench: Bench):
-    row = bench.account(1)
-    bench.process(ACCOUNTS, row)
-    bench.sales.remove("account", row)
-    assert bench.process(ACCOUNTS, row).outcomes == {Outcome.DELETED: 1}
-    assert bench.entry(ACCOUNTS, row).reason == Reason(
-        "deleted-in-sales", "The row is no longer in Sales."
-    )
-    assert names_in_fno(bench) == {"ACC-1": "Fabrikam"}
-
-
 def test_force_overwrites_what_was_edited_in_f_and_o(bench: Bench):
     row = bench.account(1)
     bench.process(ACCOUNTS, row)
