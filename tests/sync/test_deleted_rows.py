@@ -181,8 +181,10 @@ def test_a_record_that_vanished_between_look_and_retirement_needs_none(retiring:
     retiring.process(RETIRED_ACCOUNTS, row)
     retiring.sales.remove("account", row)
     retiring.fno.before_write = retiring.fno.records.clear
+    forget_requests(retiring)
     assert retiring.process(RETIRED_ACCOUNTS, row).outcomes == {Outcome.DELETED: 1}
-    assert [type(operation) for operation in retiring.fno.batches[-1]] == [Update]
+    assert [type(operation) for operation in retiring.fno.operations] == [Update]
+    assert len(retiring.fno.finds) == 1
 
 
 def test_a_deleted_row_that_is_restored_where_deleted_rows_are_reported_is_sent_what_differs(

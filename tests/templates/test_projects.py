@@ -55,6 +55,38 @@ def test_a_default_is_overridden_and_the_rest_of_the_line_stays(load):
     assert values(task, account(address1_country="UK"))["AddressCountryRegionISOCode"] == "GB"
 
 
+def test_a_project_says_what_becomes_of_rows_that_go_and_by_which_fields(load):
+    task = load(
+        policies="""
+        template = "accounts"
+        [tasks."Accounts - Customers"]
+        when_deleted = "deactivate"
+        when_moved = "deactivate"
+        retired = { OnHoldStatus = "Invoice", CreditLimit = 0 }
+        """
+    )["accounts"].tasks[0]
+    assert (task.when_deleted, task.when_moved) == ("deactivate", "deactivate")
+    assert task.retired == {"OnHoldStatus": "Invoice", "CreditLimit": 0}
+
+
+def test_a_project_that_takes_the_marks_away_cannot_deactivate_by_them(load):
+    with pytest.raises(TemplateError) as caught:
+        load(
+            marks='template = "contacts"\ntasks.Contacts.retired = {}\n',
+            policy="""
+            template = "accounts"
+            [tasks."Accounts - Customers"]
+            retired = {}
+            when_deleted = "deactivate"
+            """,
+        )
+    assert [str(problem) for problem in caught.value.problems] == [
+        "policy.toml, task 'Accounts - Customers', field 'when_deleted': when_deleted = "
+        '"deactivate" needs fields that mark a record as no longer in use; name them in retired '
+        "[retired-missing]"
+    ]
+
+
 def test_site_and_warehouse_come_from_the_city_or_country_of_a_contact_customer(load):
     task = load(
         sites="""
