@@ -4,20 +4,23 @@ What its errors mean is `p2c.dataverse.faults`; JSON is read by `p2c.dataverse.w
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from p2c.dataverse import wire
 from p2c.dataverse.faults import SERVICE, error_of_read
 from p2c.errors import AnswerUnknownError, ServiceRefusedError, UnavailableError
-from p2c.model import ChangePage, RowId, SourceQuery, SourceRow
+from p2c.model import ChangePage, Lookup, RowId, SourceQuery, SourceRow
 from p2c.odata import exact_json, urls
 from p2c.odata.answer import Answer, json_object
 from p2c.odata.batch import BatchRequest, content_type, write_batch
 from p2c.odata.batch_answers import batch_parts
 from p2c.odata.refusals import refusal, unreadable
 from p2c.odata.transport import Transport
+
+_T = TypeVar("_T")
 
 SERVICE_PATH = "/api/data/v9.2/"
 
@@ -101,10 +104,33 @@ class DataverseClient:
         """
         wanted = list(dict.fromkeys(urls.guid(row_id) for row_id in row_ids))
         found: dict[RowId, SourceRow] = {}
-        for url in self._row_urls(query, wanted):
-            for row in self._rows(query, url):
-                found[row.row_id] = row
+        searches = self._searches(
+            query, wire.read_options(query), partial(wire.rows_filter, query.primary_key), wanted
+        )
+        for url in searches:
+            doing = f"reading rows of {query.entity_set}"
+            for rows in self._pages(url, doing, partial(wire.source_rows, query=query)):
+                found.update({row.row_id: row for row in rows})
         return {row_id: found[row_id] for row_id in wanted if row_id in found}
+
+    def referring(
+        self, query: SourceQuery, lookup: Lookup, row_ids: Sequence[RowId]
+    ) -> Iterator[tuple[RowId, ...]]:
+        """Stream pages of ids of rows whose lookup points to one of some rows.
+
+        As few searches as `urls.MAX_URL_LENGTH` allows: some hundred rows each, where Dataverse
+        takes 500 conditions a query.
+
+        Raises:
+            ValueError: An id is no GUID.
+        """
+        wanted = list(dict.fromkeys(urls.guid(row_id) for row_id in row_ids))
+        options = [("$select", urls.name(query.primary_key))]
+        doing = f"finding {query.entity_set} by {lookup.column}"
+        preferences = {"Prefer": f"odata.maxpagesize={self._page_size}"}
+        ids = partial(wire.row_ids, primary_key=query.primary_key)
+        for url in self._searches(query, options, partial(wire.referring_filter, lookup), wanted):
+            yield from self._pages(url, doing, ids, preferences)
 
     def batch(
         self, operations: Sequence[DataverseOperation], *, send_before: float | None = None
@@ -175,36 +201,46 @@ class DataverseClient:
         except KeyError as error:
             raise unreadable(SERVICE, answer, doing, f"the property {error.args[0]}") from error
 
-    def _row_urls(self, query: SourceQuery, row_ids: Sequence[RowId]) -> list[str]:
+    def _searches(
+        self,
+        query: SourceQuery,
+        options: wire.Options,
+        filter_for: Callable[[Sequence[RowId]], str],
+        row_ids: Sequence[RowId],
+    ) -> list[str]:
+        """Return URLs that together filter by all ids, each as long as URLs may be."""
         if not row_ids:
             return []
         path = self._root + urls.name(query.entity_set)
-        options = wire.read_options(query)
 
         def url(wanted: Sequence[RowId]) -> str:
-            row_filter = wire.rows_filter(query.primary_key, wanted)
-            return urls.with_options(path, [*options, ("$filter", row_filter)])
+            return urls.with_options(path, [*options, ("$filter", filter_for(wanted))])
 
         single = len(url(row_ids[:1]))
         each = len(url([*row_ids[:1], row_ids[0]])) - single
         size = max(1, 1 + (urls.MAX_URL_LENGTH - single) // each)
         return [url(row_ids[start : start + size]) for start in range(0, len(row_ids), size)]
 
-    def _rows(self, query: SourceQuery, url: str) -> list[SourceRow]:
-        doing = f"reading rows of {query.entity_set}"
-        rows: list[SourceRow] = []
+    def _pages(
+        self,
+        url: str,
+        doing: str,
+        read: Callable[[Mapping[str, Any]], _T],
+        preferences: Mapping[str, str] | None = None,
+    ) -> Iterator[_T]:
+        """Yield what each page holds, following the next links."""
         following: str | None = url
         while following is not None:
-            answer = self._transport.read(following, {})
+            answer = self._transport.read(following, preferences or {})
             body = self._body(answer, doing, from_link=False)
             try:
-                rows += wire.source_rows(body, query)
+                found = read(body)
             except wire.WireError as error:
                 raise unreadable(SERVICE, answer, doing, str(error)) from error
             following = wire.link(body, "@odata.nextLink")
             if following is not None:
                 self._transport.check_link(self._root, following)
-        return rows
+            yield found
 
     def _body(self, answer: Answer, doing: str, *, from_link: bool) -> dict[str, Any]:
         if not answer.is_success:

@@ -42,6 +42,15 @@ def source_rows(body: Mapping[str, Any], query: SourceQuery) -> list[SourceRow]:
     return [_source_row(item, query) for item in _items(body)]
 
 
+def row_ids(body: Mapping[str, Any], primary_key: str) -> tuple[RowId, ...]:
+    """Read a page of ids.
+
+    Raises:
+        WireError: A row has no id that can be read.
+    """
+    return tuple(_guid(item.get(primary_key), primary_key) for item in _items(body))
+
+
 def link(body: Mapping[str, Any], name: str) -> str | None:
     """Return a link of a body verbatim; None when it is absent or empty."""
     found = body.get(name)
@@ -76,6 +85,15 @@ def rows_filter(primary_key: str, row_ids: Iterable[RowId]) -> str:
     values = ",".join(urls.text_literal(urls.guid(row_id)) for row_id in row_ids)
     name = urls.text_literal(urls.name(primary_key))
     return f"Microsoft.Dynamics.CRM.In(PropertyName={name},PropertyValues=[{values}])"
+
+
+def referring_filter(lookup: Lookup, row_ids: Iterable[RowId]) -> str:
+    """Return the filter for rows whose lookup points to one of some rows, of any table.
+
+    A chain of ``or``: how `In` spells a lookup is not documented.
+    """
+    column = urls.name(lookup_column(lookup))
+    return " or ".join(f"{column} eq {urls.guid(row_id)}" for row_id in row_ids)
 
 
 def lookup_column(lookup: Lookup) -> str:

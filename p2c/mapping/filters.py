@@ -9,7 +9,7 @@ which is what a two-option column means before anyone has set it.
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +20,7 @@ from odata_query.exceptions import ODataException
 from odata_query.grammar import ODataLexer, ODataParser
 
 from p2c.mapping.conversion import as_instant
-from p2c.mapping.sources import Source
+from p2c.mapping.sources import LookupId, Source
 from p2c.mapping.values import is_blank, plain_decimal
 from p2c.model import SourceRow
 
@@ -105,6 +105,18 @@ class Negation:
 
 
 Filter = Comparison | Both | Either | Negation
+
+
+def targets_required(condition: Filter) -> Iterator[tuple[str, str]]:
+    """Yield each lookup that must lead to one table for the filter to hold, with that table."""
+    match condition:
+        case Both(left, right):
+            yield from targets_required(left)
+            yield from targets_required(right)
+        case Comparison(LookupId(lookup, table), "ne", _, None) if table:
+            yield lookup, table
+        case _:
+            pass
 
 
 def parse_filter(text: str, resolve: Resolve) -> Filter:

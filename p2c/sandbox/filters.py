@@ -7,7 +7,7 @@ F&O's enum literals.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
@@ -54,11 +54,13 @@ class Filter:
         matches: The predicate.
         column: When every match has one of `values` (folded by `fold`) in this column, its name;
             a store can then use an index instead of looking at every row.
+        conditions: Comparisons in it; a list of values is one.
     """
 
     matches: Callable[[Row], bool]
     column: str | None = None
     values: tuple[Any, ...] = ()
+    conditions: int = 1
 
 
 _ENUM_MARK = "\x01"
@@ -94,7 +96,8 @@ def compile_filter(text: str, dialect: Dialect) -> Filter:
         found = [match[0] for match in re.finditer(_LITERAL, stripped)]
         plain = all(item.startswith("'") for item in found) == (kind == "string")
         if kind in {"string", "guid"} and plain and not (dialect.wildcards and "*" in stripped):
-            return _membership(quick[1], getter, [_unquoted(item) for item in found])
+            chain = _membership(quick[1], getter, [_unquoted(item) for item in found])
+            return replace(chain, conditions=len(found))
     function = _TOKEN.fullmatch(stripped)
     if function is not None and function["column"] is not None and dialect.in_function:
         getter, _ = dialect.column((function["column"],))
@@ -150,6 +153,7 @@ _COMPARISONS: dict[type, Callable[[Any, Any], bool]] = {
 class _Compiler:
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
+        self._conditions = 0
 
     def filter(self, tree: Any) -> Filter:
         """The predicate with what an index can use of it."""
@@ -157,8 +161,8 @@ class _Compiler:
         for node in _operands(tree, ast.And):
             column, values = self._bound(node)
             if column is not None:
-                return Filter(matches, column, values)
-        return Filter(matches)
+                return Filter(matches, column, values, self._conditions)
+        return Filter(matches, conditions=self._conditions)
 
     def _bound(self, tree: Any) -> tuple[str | None, tuple[Any, ...]]:
         column = None
@@ -189,6 +193,7 @@ class _Compiler:
         if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not):
             inner = self._predicate(tree.operand)
             return lambda row: not inner(row)
+        self._conditions += 1
         if isinstance(tree, ast.Compare):
             return self._comparison(tree)
         if isinstance(tree, ast.Call):

@@ -6,11 +6,12 @@ transactions as the outcomes, so a crash can neither lose nor double a row's cou
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from p2c.errors import RequestError
+from p2c.mapping.task import TaskMapping
 from p2c.model import Outcome
 from p2c.sync.ports import Document, Scalar
 from p2c.sync.runtime import Runtime
@@ -130,11 +131,8 @@ class Executions:
             enumerated: A template whose rows have all been queued.
             error: Why the execution stopped; "" once that has been mended.
         """
-        for _ in range(5):
-            document = self._documents.get(_day(execution_id), execution_id)
-            if document is None:
-                return
-            body = dict(document.body)
+
+        def apply(body: dict[str, Scalar]) -> None:
             if read is not None:
                 known = json.loads(str(body.get("read", "{}")))
                 for template, tasks in read.items():
@@ -146,8 +144,28 @@ class Executions:
             if error is not None:
                 body["error"] = error
                 body["error_code"] = error_code
-            if self._documents.put(document.partition, execution_id, body, document.version):
-                return
+
+        self._change(execution_id, apply)
+
+    def expect(self, execution_id: str, task: TaskMapping, rows: int) -> None:
+        """Record that an execution counts at least so many rows of a task, beside its own.
+
+        For rows that were found because of others: the same row may be found again, so numbers
+        are not added up. The task's template becomes one of the execution's.
+        """
+
+        def include(body: dict[str, Scalar]) -> None:
+            templates = json.loads(str(body["templates"]))
+            if task.template not in templates:
+                body["templates"] = json.dumps([*templates, task.template])
+                enumerated = json.loads(str(body.get("enumerated", "[]")))
+                body["enumerated"] = json.dumps(sorted({*enumerated, task.template}))
+            known = json.loads(str(body.get("read", "{}")))
+            tasks = known.setdefault(task.template, {})
+            tasks[task.task] = max(rows, tasks.get(task.task, 0))
+            body["read"] = json.dumps(known)
+
+        self._change(execution_id, include)
 
     def summary(self, execution_id: str) -> ExecutionSummary:
         """Return an execution with its counts and status.
@@ -211,6 +229,17 @@ class Executions:
                 self._documents.delete(day, document.name)
         body: dict[str, Scalar] = {"day": f"{today:%Y%m%d}"}
         state.put(_STATE, _CLEANED, body, known.version if known else None)
+
+    def _change(self, execution_id: str, change: Callable[[dict[str, Scalar]], None]) -> None:
+        """Change an execution's document; one that is no longer kept is left out."""
+        for _ in range(5):
+            document = self._documents.get(_day(execution_id), execution_id)
+            if document is None:
+                return
+            body = dict(document.body)
+            change(body)
+            if self._documents.put(document.partition, execution_id, body, document.version):
+                return
 
     def _summarize(self, execution: Execution) -> ExecutionSummary:
         counts = self.counts(execution.execution_id, execution.templates)

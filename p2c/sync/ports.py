@@ -4,13 +4,14 @@ The adapters are in `p2c.dataverse`, `p2c.fno` and `p2c.storage`; `p2c.bootstrap
 contract suite holds the in-memory adapters of the property tests to the real ones on Azurite.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from p2c.model import (
     ChangePage,
     Document,
+    Lookup,
     Operation,
     PartResult,
     Put,
@@ -59,6 +60,15 @@ class Source(Protocol):
 
     def read(self, query: SourceQuery, row_ids: Sequence[RowId]) -> dict[RowId, SourceRow]:
         """Read the current state of rows with their lookups; a row that is gone has no entry."""
+        ...
+
+    def referring(
+        self, query: SourceQuery, lookup: Lookup, row_ids: Sequence[RowId]
+    ) -> Iterator[tuple[RowId, ...]]:
+        """Stream pages of ids of the query's table whose lookup points to one of some rows.
+
+        A row may come more than once. Raises as `read` does, between pages too.
+        """
         ...
 
 

@@ -21,6 +21,7 @@ from p2c.sync.claims import (
     make_claim,
     take_over,
 )
+from p2c.sync.dependants import ChangedLookups
 from p2c.sync.ledger import Change, Entry, Ledger
 from p2c.sync.limiter import Slots
 from p2c.sync.messages import RowsMessage
@@ -72,6 +73,7 @@ class RowSync:
             for service in ("dataverse", "fno")
         }
         self._waiting = WaitingRows(runtime)
+        self._changed_lookups = ChangedLookups(runtime)
         self._writer = RowWriter(
             runtime,
             limiter,
@@ -218,6 +220,12 @@ class RowSync:
     ) -> None:
         rows = self._runtime.source.read(task.query, list(held.entries))
         self.backoff["dataverse"].answered()
+        self._changed_lookups.follow(
+            task,
+            rows.values(),
+            message.execution,
+            unseen=message.generation == FIRST_GENERATION,
+        )
         works = []
         for row_id, entry in held.entries.items():
             row = rows.get(row_id)

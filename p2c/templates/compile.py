@@ -66,12 +66,15 @@ class TaskCompiler:
         spec = self.task.spec
         mappings = tuple(self._mappings())
         check_fields(spec, self.entity, self.report)
+        source_filter = self._filter(spec.filter, "filter") if spec.filter else None
+        if source_filter:
+            self.table.leave_out(source_filter)
         record = RecordMapping(
             spec.destination,
             self.entity.key,
             self.legal_entity,
             mappings,
-            self._filter(spec.filter, "filter") if spec.filter else None,
+            source_filter,
             tuple(self._skip_reasons()),
             tuple(self._requirements(mappings)),
         )

@@ -5,6 +5,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from p2c.errors import Problem, RequestError, TemplateError
+from p2c.mapping.dependants import with_watched_columns
 from p2c.mapping.task import CompiledTemplate
 from p2c.templates.compile import compile_template
 from p2c.templates.files import read_spec, suggestion
@@ -83,7 +84,7 @@ def compile_files(
     order = _ordered(specs, problems)
     if problems:
         raise TemplateError(problems)
-    return tuple(compiled[name] for name in order)
+    return with_watched_columns(compiled[name] for name in order)
 
 
 def _ordered(specs: Mapping[str, TemplateSpec], problems: list[Problem]) -> list[str]:

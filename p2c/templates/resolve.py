@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from p2c.mapping.filters import FilterError
+from p2c.mapping.filters import Filter, FilterError, targets_required
 from p2c.mapping.sources import Column, LookupColumn, LookupId, Source, parse_path
 from p2c.model import Lookup, LookupTarget, SourceQuery
 from p2c.templates.files import suggestion
@@ -74,6 +74,11 @@ class SourceTable:
             return self._column(text, text)
         except SourceError as error:
             raise FilterError(str(error), "filter-column-unknown") from error
+
+    def leave_out(self, condition: Filter) -> None:
+        """Do not read tables behind a lookup that a row cannot refer to if a filter holds."""
+        for lookup, table in targets_required(condition):
+            self.lookups[lookup] = {table: self.lookups[lookup].get(table, {})}
 
     def definitions(self, source: Source) -> tuple[ColumnDefinition, ...]:
         """Return the definitions of the columns a source may read."""

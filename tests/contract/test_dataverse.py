@@ -177,6 +177,47 @@ class TestRead:
         assert caught.value.code == "not-found"
 
 
+class TestReferring:
+    def test_rows_are_found_by_what_their_lookup_points_to_page_by_page(self, environment):
+        companies = [environment.rows.create("accounts", name=f"p2c {n}") for n in range(3)]
+        people = [
+            environment.rows.create(
+                "contacts",
+                lastname=f"p2c {n}",
+                parentcustomerid_account__bind=f"/accounts({companies[n % 2]})",
+            )
+            for n in range(5)
+        ]
+        below = environment.rows.create(
+            "contacts", lastname="p2c", parentcustomerid_contact__bind=f"/contacts({people[0]})"
+        )
+        client, lookup = environment.small_pages(2), CONTACTS.lookups[0]
+        wanted = [*companies[:1], people[0], str(uuid.uuid4())]
+        pages = list(client.referring(CONTACTS, lookup, wanted))
+        assert sorted(row for page in pages for row in page) == sorted([*people[::2], below])
+        assert all(len(page) <= 2 for page in pages)
+        assert list(client.referring(CONTACTS, lookup, companies[2:])) == [()]
+
+    def test_rows_of_more_than_fit_one_url_are_all_found(self, environment):
+        company = environment.rows.create("accounts", name="p2c")
+        person = environment.rows.create(
+            "contacts",
+            lastname="p2c",
+            parentcustomerid_account__bind=f"/accounts({company})",
+        )
+        others = [str(uuid.uuid4()) for _ in range(300)]
+        pages = environment.dataverse.referring(CONTACTS, CONTACTS.lookups[0], [*others, company])
+        assert [row for page in pages for row in page] == [person]
+
+    def test_more_than_500_conditions_are_refused(self, environment):
+        def asked(conditions: int) -> int:
+            wanted = " or ".join(["name eq 'a'"] * conditions)
+            path = f"accounts?$select=accountid&$filter={wanted}"
+            return environment.rows.request("GET", path).status_code
+
+        assert (asked(500), asked(501)) == (200, 400)
+
+
 class TestBatch:
     def test_each_operation_succeeds_or_fails_by_itself(self, environment):
         made = environment.rows.create("accounts", name="p2c")

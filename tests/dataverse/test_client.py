@@ -306,6 +306,62 @@ class TestRead:
         assert f"the column {column} that was selected" in str(error)
 
 
+class TestReferring:
+    def test_rows_are_found_by_the_rows_their_lookup_points_to(self, client, server):
+        server.play(json_reply({"value": [{"contactid": ID_3.upper()}]}))
+        pages = list(client.referring(QUERY, QUERY.lookups[0], [ID_1.upper(), ID_2, ID_1]))
+        assert pages == [(ID_3,)]
+        (request,) = server.received
+        assert options(request.path) == {
+            "$select": ["contactid"],
+            "$filter": [f"_parentcustomerid_value eq {ID_1} or _parentcustomerid_value eq {ID_2}"],
+        }
+        assert request.headers["prefer"] == "odata.maxpagesize=5000"
+
+    def test_pages_are_read_one_by_one_as_they_are_wanted(self, client, server):
+        link = server.url + "/api/data/v9.2/contacts?$skiptoken=2"
+        server.play(json_reply({"value": [{"contactid": ID_1}], "@odata.nextLink": link}))
+        server.play(json_reply({"value": [{"contactid": ID_2}]}))
+        small = DataverseClient(client._transport, page_size=1)
+        pages = small.referring(QUERY, QUERY.lookups[0], [ID_3])
+        assert next(pages) == (ID_1,)
+        assert len(server.received) == 1
+        assert list(pages) == [(ID_2,)]
+        assert [request.headers["prefer"] for request in server.received] == [
+            "odata.maxpagesize=1"
+        ] * 2
+
+    def test_many_rows_become_few_requests_with_bounded_urls(self, client, server):
+        ids = [f"00000000-0000-4000-8000-{number:012x}" for number in range(250)]
+        for _ in range(3):
+            server.play(json_reply({"value": []}))
+        assert list(client.referring(QUERY, QUERY.lookups[0], ids)) == [(), (), ()]
+        assert all(len(server.url + request.path) <= 8_000 for request in server.received)
+        terms = [options(request.path)["$filter"][0].count(" eq ") for request in server.received]
+        assert (sum(terms), max(terms) < 500) == (250, True)
+
+    def test_no_rows_need_no_request(self, client, server):
+        assert list(client.referring(QUERY, QUERY.lookups[0], [])) == []
+        assert server.received == []
+
+    def test_a_page_on_another_host_is_not_followed(self, client, server):
+        link = "https://evil.example/api/data/v9.2/contacts?$skiptoken=2"
+        server.play(json_reply({"value": [{"contactid": ID_1}], "@odata.nextLink": link}))
+        error = caught(lambda: list(client.referring(QUERY, QUERY.lookups[0], [ID_3])))
+        assert error.code == "link-foreign"
+
+    @pytest.mark.parametrize("body", [{"value": [{}]}, {"value": [{"contactid": "x"}]}])
+    def test_a_page_that_cannot_be_read_loses_no_row_silently(self, client, server, body):
+        server.play(json_reply(body))
+        error = caught(lambda: list(client.referring(QUERY, QUERY.lookups[0], [ID_3])))
+        assert error.code == "answer-unreadable"
+
+    def test_what_is_no_id_never_gets_into_a_url(self, client, server):
+        with pytest.raises(ValueError, match="not a GUID"):
+            list(client.referring(QUERY, QUERY.lookups[0], ["x' or 1 eq 1"]))
+        assert server.received == []
+
+
 class TestBatch:
     def test_answers_come_in_the_order_of_the_operations(self, client, server):
         failed = error_reply(400, "0x80044331", "A validation error occurred.")

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2c.mapping.filters import FilterError, comparisons_of, parse_filter
+from p2c.mapping.filters import FilterError, comparisons_of, parse_filter, targets_required
 from p2c.mapping.sources import Column, LookupId
 from p2c.model import LookupRow, SourceRow
 
@@ -125,3 +125,18 @@ def test_a_filter_answers_for_any_row(columns):
         "or company_account/accountid eq null or price ne null"
     )
     assert parse_filter(text, resolve).holds(SourceRow("r", "1", columns)) in {True, False}
+
+
+@pytest.mark.parametrize(
+    ("text", "required"),
+    [
+        ("company_account/accountid ne null", [("company", "account")]),
+        ("active eq true and company_account/accountid ne null", [("company", "account")]),
+        ("active eq true or company_account/accountid ne null", []),
+        ("not(company_account/accountid ne null)", []),
+        ("company_account/accountid eq null", []),
+        ("name ne null", []),
+    ],
+)
+def test_a_filter_says_which_table_a_lookup_has_to_lead_to(text, required):
+    assert list(targets_required(parse_filter(text, resolve))) == required

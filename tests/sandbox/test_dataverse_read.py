@@ -1,5 +1,8 @@
 """Reading from the simulated Dataverse."""
 
+import uuid
+from urllib.parse import quote
+
 import pytest
 import requests
 
@@ -224,12 +227,29 @@ def test_annotations_come_only_when_asked_for(dataverse):
 
 def test_a_url_longer_than_32_kb_is_refused_unless_in_a_batch(dataverse):
     def url(values: int) -> str:
-        joined = "%20or%20".join(["name%20eq%20'aaaaaaaaaaaaaaa'"] * values)
-        return f"accounts?$select=name&$filter={joined}"
+        joined = ",".join([f"'{'a' * 30}'"] * values)
+        wanted = f"Microsoft.Dynamics.CRM.In(PropertyName='name',PropertyValues=[{joined}])"
+        return f"accounts?$select=name&$filter={wanted}"
 
-    assert dataverse.get(url(800)).status_code == 200
-    assert dataverse.get(url(900)).status_code == 414
-    assert "HTTP/1.1 200 OK" in dataverse.batch(part(f"GET /api/data/v9.2/{url(900)}")).text
+    assert dataverse.get(url(900)).status_code == 200
+    assert dataverse.get(url(1000)).status_code == 414
+    assert "HTTP/1.1 200 OK" in dataverse.batch(part(f"GET /api/data/v9.2/{url(1000)}")).text
+
+
+@pytest.mark.parametrize(
+    "column", ["name eq 'a'", f"_primarycontactid_value eq {uuid.UUID(int=1)}"]
+)
+@pytest.mark.parametrize("joined_by", [" or ", " and statecode eq 0 or "])
+def test_more_than_500_conditions_are_refused(dataverse, column, joined_by):
+    def batch(conditions: int) -> str:
+        wanted = quote(joined_by.join([column] * conditions))
+        return dataverse.batch(part(f"GET /api/data/v9.2/accounts?$filter={wanted}")).text
+
+    most = 500 if joined_by == " or " else 250
+    assert "HTTP/1.1 200 OK" in batch(most)
+    refused = batch(most + 1)
+    assert "0x8004430c" in refused
+    assert "Number of conditions in query exceeded maximum limit." in refused
 
 
 def test_an_unchanged_row_is_not_sent_again(dataverse):

@@ -5,13 +5,23 @@ here each call runs to its end, and what a test wants to go wrong it says before
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from p2c.mapping.task import CompiledTemplate, TaskMapping
-from p2c.model import Operation, Outcome, PartResult, Reason, RowId, SourceQuery, SourceRow, Written
+from p2c.model import (
+    Lookup,
+    Operation,
+    Outcome,
+    PartResult,
+    Reason,
+    RowId,
+    SourceQuery,
+    SourceRow,
+    Written,
+)
 from p2c.sync.claims import Held, make_claim
 from p2c.sync.enumerate_changes import EnumerateChanges
 from p2c.sync.executions import Executions
@@ -83,6 +93,8 @@ class RecordingSales(Sales):
         self.asked: list[tuple[str | None, bool]] = []
         self.reads: list[tuple[RowId, ...]] = []
         self.errors: list[Exception] = []
+        self.searches: list[tuple[str, str, tuple[RowId, ...]]] = []
+        self.search_errors: list[Exception] = []
         self.before_page: Callable[[int], None] = lambda _page: None
         self.before_read: Callable[[], None] = lambda: None
 
@@ -99,6 +111,14 @@ class RecordingSales(Sales):
             raise self.errors.pop(0)
         self.before_read()
         return super().read(query, row_ids)
+
+    def referring(
+        self, query: SourceQuery, lookup: Lookup, row_ids: Sequence[RowId]
+    ) -> Iterator[tuple[RowId, ...]]:
+        self.searches.append((query.entity_set, lookup.column, tuple(row_ids)))
+        if self.search_errors:
+            raise self.search_errors.pop(0)
+        return super().referring(query, lookup, row_ids)
 
 
 class RecordingFno(Fno):

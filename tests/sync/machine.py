@@ -64,6 +64,10 @@ class WorldMachine(RuleBasedStateMachine):
             worker.step()
         self.world.reap()
 
+    def _number(self, account: int, suffix: str | None) -> None:
+        number = None if suffix is None else f"A{account}{suffix}"
+        self.world.sales.put("account", row_id(account), accountnumber=number)
+
     def _edit_and_poll(self, number: int, name: str | None, parent: int) -> None:
         self._edit(number, name, parent)
         self.world.run_to_end(self.world.start_poll("contacts"))
@@ -169,9 +173,16 @@ class SyncMachine(WorldMachine):
         self.world.sales.put("account", row_id(number), name=name)
         self.world.run_to_end(self.world.start_poll("accounts"))
 
-    @rule()
-    def give_the_account_a_number(self) -> None:
-        self.world.sales.put("account", row_id(0), accountnumber="A0")
+    @rule(
+        number=st.integers(0, ACCOUNTS - 1),
+        suffix=st.sampled_from(["", "", "-new", None]),
+        polled=st.sampled_from([True, True, False]),
+    )
+    def change_the_number(self, number: int, suffix: str | None, *, polled: bool) -> None:
+        """The contacts of the account belong to another record now, though nobody edits them."""
+        self._number(number, suffix)
+        if polled:
+            self.world.run_to_end(self.world.start_poll("accounts"))
 
     @rule(
         number=st.integers(0, CONTACTS - 1),
@@ -239,3 +250,78 @@ class SyncMachine(WorldMachine):
     @rule(template=TEMPLATE)
     def deliver_twice(self, template: str) -> None:
         self.world.duplicate(template)
+
+
+class LookupMachine(WorldMachine):
+    """An account's number changes, there and back, while its contacts and it are worked on."""
+
+    @initialize(first=st.sampled_from(["accounts", "contacts"]))
+    def a_quiet_start(self, first: str) -> None:
+        """F&O has the customers already, so contacts need not wait for their account."""
+        self.world.sales.put("account", row_id(0), accountnumber="A0", name="Acme")
+        for number in ("A0", "A0-new", "A0-old"):
+            self.world.fno.put_customer(number)
+        self._edit_and_poll(0, "Ann", 0)
+        if first == "accounts":
+            self.world.run_to_end(self.world.start_poll("accounts"))
+            self._work_off("accounts", [])
+        self._work_off("contacts", [])
+
+    @rule(
+        suffixes=st.lists(st.sampled_from(["", "-new", "-old"]), min_size=1, max_size=2),
+        edited=st.booleans(),
+    )
+    def numbers_change(self, suffixes: list[str], *, edited: bool) -> None:
+        """The number changes, and a contact may be processed between one change and the next."""
+        for suffix in suffixes:
+            self._number(0, suffix)
+            if edited:
+                self._edit_and_poll(0, suffix, 0)
+                self._work_off("contacts", [])
+
+    @rule(
+        template=st.sampled_from(["accounts", "contacts"]),
+        steps=st.integers(1, 30),
+        suffix=st.sampled_from(["", "-new", "-old"]),
+        polled=st.booleans(),
+        others=st.sampled_from([(), ("accounts",), ("contacts",), ("accounts", "contacts")]),
+        more=st.one_of(st.just(TO_THE_END), st.integers(0, 8)),
+        killed=st.booleans(),
+    )
+    def overlap(
+        self,
+        template: str,
+        steps: int,
+        suffix: str,
+        others: tuple[str, ...],
+        more: int,
+        *,
+        polled: bool,
+        killed: bool,
+    ) -> None:
+        """A worker stalls, the number changes and others work; then it goes on or dies."""
+        if polled:
+            self.world.run_to_end(self.world.start_poll(template))
+        worker = self.world.start_worker(template)
+        if worker is None:
+            return
+        self._step(worker, steps)
+        self._number(0, suffix)
+        for other in others:
+            self.world.run_to_end(self.world.start_poll(other))
+            self._work_off(other, [])
+        self._step(worker, more)
+        if killed and not worker.finished:
+            self.world.kill(worker)
+
+    @rule(suffix=st.sampled_from(["", "-new", "-old"]), steps=st.integers(1, 20))
+    def worker_that_dies(self, suffix: str, steps: int) -> None:
+        """The number changes, and the account's worker may not come to the end of its search."""
+        self._number(0, suffix)
+        self.world.run_to_end(self.world.start_poll("accounts"))
+        worker = self.world.start_worker("accounts")
+        if worker is None:
+            return
+        self._step(worker, steps)
+        if not worker.finished:
+            self.world.kill(worker)

@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any, cast
 from unittest import mock
 
+from p2c.mapping.task import TaskMapping
 from p2c.model import RecordKey, RowId, SourceRow
-from p2c.sync import decide, row_work, sync_rows, write_rows
+from p2c.sync import decide, dependants, row_work, sync_rows, write_rows
 from p2c.sync.checkpoints import Checkpoint, Checkpoints
 from p2c.sync.claims import Held
+from p2c.sync.dependants import ChangedLookups, Known, Seen
 from p2c.sync.enumerate_changes import EnumerateChanges
 from p2c.sync.hashing import MAYBE
 from p2c.sync.ledger import Change, Entry, Ledger, Tally
@@ -173,6 +175,57 @@ def nobody_wakes_or_sweeps() -> Any:
     return _patched((WaitingRows, "wake", lambda *_: None), (WaitingRows, "sweep", lambda *_: 0))
 
 
+def looked_up_changes_are_ignored() -> Any:
+    """A row is only processed when it is edited itself."""
+    return _patched((ChangedLookups, "follow", lambda *_, **__: None))
+
+
+def only_the_row_itself_compares() -> Any:
+    """What refers to a row says nothing of the value it has read."""
+    seen = ChangedLookups._seen
+
+    def own(self: ChangedLookups, task: TaskMapping, rows: Iterable[SourceRow]) -> Any:
+        return seen(self, task, [replace(row, lookups={}) for row in rows])
+
+    return _patched((ChangedLookups, "_seen", own))
+
+
+def only_what_refers_to_a_row_compares() -> Any:
+    """The row that changed says nothing itself."""
+    seen = ChangedLookups._seen
+
+    def behind(self: ChangedLookups, task: TaskMapping, rows: Iterable[SourceRow]) -> Any:
+        found = seen(self, task, rows)
+        found.pop(task.query.table, None)
+        return found
+
+    return _patched((ChangedLookups, "_seen", behind))
+
+
+def a_search_is_noted_as_done_before_it_is() -> Any:
+    """The new value is stored first, without a mark."""
+    queue = ChangedLookups._queue_dependants
+
+    def unmark_first(self: ChangedLookups, table: str, marked: Any, execution: str) -> None:
+        self._remove_marks(table, marked)
+        queue(self, table, marked, execution)
+
+    return _patched(
+        (ChangedLookups, "_queue_dependants", unmark_first),
+    )
+
+
+def a_mark_is_taken_for_a_search_that_is_done() -> Any:
+    """What another worker has marked is left to it, dead or alive."""
+
+    def trusting(known: Known | None, seen: Seen) -> Known | None:
+        without = Known(known.hashes) if known else None
+        return note(without, seen)
+
+    note = dependants.noted
+    return _patched((dependants, "noted", trusting))
+
+
 @contextlib.contextmanager
 def _patched(*patches: tuple[Any, str, Any]) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
@@ -196,4 +249,12 @@ MUTANTS: tuple[Mutant, ...] = (
     the_link_is_saved_before_the_rows_are_queued,
     rows_are_read_before_they_are_claimed,
     nobody_wakes_or_sweeps,
+)
+
+LOOKUP_MUTANTS: tuple[Mutant, ...] = (
+    looked_up_changes_are_ignored,
+    only_the_row_itself_compares,
+    only_what_refers_to_a_row_compares,
+    a_search_is_noted_as_done_before_it_is,
+    a_mark_is_taken_for_a_search_that_is_done,
 )

@@ -178,6 +178,16 @@ class Sales:
             row: self.row(query.table, row) for row in row_ids if row in self.tables[query.table]
         }
 
+    def referring(
+        self, query: SourceQuery, lookup: Lookup, row_ids: Sequence[RowId]
+    ) -> Iterator[tuple[RowId, ...]]:
+        found = sorted(
+            row
+            for row, columns in self.tables[query.table].items()
+            if columns[lookup.column] in row_ids
+        )
+        return (tuple(found[start : start + PAGE]) for start in range(0, len(found), PAGE))
+
     def row(self, table: str, row: RowId) -> SourceRow:
         columns = dict(self.tables[table][row])
         lookups: dict[str, LookupRow | None] = {}
@@ -240,6 +250,11 @@ class Fno:
             results[-1] = PartResult(Written.UNKNOWN, Reason("part-missing", "No answer."))
         return results
 
+    def put_customer(self, number: str) -> None:
+        """Put a customer there by other ways than p2c's."""
+        record = {"dataAreaId": "usmf", "Account": number, "Name": "Acme"}
+        self.records["Customers", "usmf", number.casefold()] = record
+
     def clash(self) -> PartResult:
         return PartResult(Written.CONFLICT, Reason("update-conflict", "An update conflict."))
 
@@ -295,7 +310,7 @@ class Stepped:
         def call(*args: Any, **kwargs: Any) -> Any:
             self._worker.pause()
             result = method(*args, **kwargs)
-            return list(result) if name == "scan" else result
+            return list(result) if name in ("scan", "referring") else result
 
         return call
 

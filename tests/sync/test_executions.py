@@ -268,3 +268,34 @@ def test_old_executions_are_looked_for_once_a_day(bench: Bench):
     bench.clock.advance(3600)
     found.forget_old()
     assert len(scans) == len(set(scans)) == 7
+
+
+def test_rows_found_because_of_others_belong_to_the_execution_and_are_waited_for(bench: Bench):
+    found = started(bench)
+    found.update(EXECUTION, read={"accounts": {ACCOUNTS.task: 0}}, enumerated="accounts")
+    assert found.summary(EXECUTION).status == "Completed"
+    found.expect(EXECUTION, CONTACTS, 2)
+    found.expect(EXECUTION, CONTACTS, 1)  # The same rows may be found again.
+    assert found.summary(EXECUTION).status == "Running"
+    for number in range(2):
+        change = Change(Entry(row_id=row_id(number)), {(EXECUTION, Outcome.UPDATED): 1})
+        bench.runtime().ledger(CONTACTS).write([change])
+    summary = found.summary(EXECUTION)
+    assert summary.status == "Completed"
+    assert summary.counts["contacts"][CONTACTS.task][Outcome.UPDATED] == 2
+
+
+def test_expected_rows_of_a_template_that_is_still_enumerated_do_not_end_it(bench: Bench):
+    found = executions(bench)
+    found.start(EXECUTION, "run", ["accounts", "contacts"])
+    found.update(EXECUTION, enumerated="accounts")
+    found.expect(EXECUTION, CONTACTS, 0)
+    assert found.summary(EXECUTION).status == "Running"
+    found.update(EXECUTION, enumerated="contacts")
+    assert found.summary(EXECUTION).status == "Completed"
+
+
+def test_an_execution_that_is_no_longer_kept_expects_nothing(bench: Bench):
+    executions(bench).expect(EXECUTION, CONTACTS, 2)
+    with pytest.raises(RequestError):
+        executions(bench).summary(EXECUTION)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.sync.machine import OverlapMachine, SyncMachine, WorldMachine
-from tests.sync.mutants import MUTANTS, Mutant
+from tests.sync.machine import LookupMachine, OverlapMachine, SyncMachine, WorldMachine
+from tests.sync.mutants import LOOKUP_MUTANTS, MUTANTS, Mutant
 
 LEAST_STEPS = 5_000
 
@@ -31,15 +31,24 @@ def test_fno_holds_the_mapping_of_the_newest_rows_whatever_happened_before() -> 
     WorldMachine.steps = 0
     run_state_machine_as_test(SyncMachine, settings=thorough(250, 50))
     run_state_machine_as_test(OverlapMachine, settings=thorough(300, 4))
+    run_state_machine_as_test(LookupMachine, settings=thorough(300, 4))
     assert WorldMachine.steps >= LEAST_STEPS
 
 
+MACHINES = [
+    *((OverlapMachine, mutant) for mutant in MUTANTS),
+    *((LookupMachine, mutant) for mutant in LOOKUP_MUTANTS),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
-def test_without_any_one_part_the_protocol_fails(mutant: Mutant) -> None:
+@pytest.mark.parametrize(("machine", "mutant"), MACHINES, ids=lambda found: found.__name__)
+def test_without_any_one_part_the_protocol_fails(
+    machine: type[WorldMachine], mutant: Mutant
+) -> None:
     # The same histories each time: a test that sometimes misses a mutant tells nothing.
     search = thorough(
         4000, 3, derandomize=True, phases=[Phase.generate], report_multiple_bugs=False
     )
     with mutant(), pytest.raises(AssertionError):
-        run_state_machine_as_test(OverlapMachine, settings=search)
+        run_state_machine_as_test(machine, settings=search)

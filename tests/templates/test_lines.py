@@ -36,7 +36,7 @@ def load(tmp_path: Path):
         path = tmp_path / "mine.toml"
         path.write_text(TEMPLATE.format(fields=fields, filter=filter_line), "utf-8")
         folder = tmp_path / "projects"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         if project:
             (folder / "project.toml").write_text(project, "utf-8")
         paths = {"mine": path}
@@ -130,6 +130,25 @@ def test_a_filter_by_a_lookups_id_reads_the_lookup(load, text, targets):
     with_company = SourceRow("r", "1", columns, {"parentcustomerid": company})
     assert isinstance(task.map_row(with_company), Mapped)
     assert isinstance(task.map_row(SourceRow("r", "1", columns)), NotMapped)
+
+
+def test_what_the_filter_leaves_out_is_not_read_unless_a_skip_reason_asks_for_it(load):
+    company = "parentcustomerid.Account(accountnumber).Contact(msdynce_contactnumber)"
+    line = f'PartyNumber = "{company}"'
+    account = 'filter = "parentcustomerid_account/accountid ne null"'
+    (lookup,) = load(line, filter_line=account).query.lookups
+    assert [target.table for target in lookup.targets] == ["account"]
+    reason = """
+        [[tasks.skip_reasons]]
+        when = "parentcustomerid_contact/lastname eq 'Moe'"
+        code = "of-moe"
+        reason = "its company is Moe"
+    """
+    (lookup,) = load(line, filter_line=account + reason).query.lookups
+    assert [(target.table, target.columns) for target in lookup.targets] == [
+        ("account", ("accountnumber",)),
+        ("contact", ("lastname",)),
+    ]
 
 
 def test_a_filter_by_a_column_behind_a_lookup_reads_that_column(load):

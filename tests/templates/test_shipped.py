@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2c.mapping.dependants import dependants_of
 from p2c.mapping.result import Mapped, NotMapped, Prerequisite
 from p2c.model import Lookup, LookupRow, LookupTarget, Outcome, SourceRow
 from p2c.templates import load_templates, shipped_names
@@ -315,6 +316,14 @@ def test_a_long_name_is_cut_for_descriptions_and_rejected_as_a_name_without_bein
     assert "NN" not in result.reason.text
 
 
+def test_contacts_depend_on_the_number_of_their_account_and_on_nothing_else():
+    found = dependants_of(load_templates(legal_entity="usmf"))
+    assert {
+        table: [(each.task.task, each.lookup.column, each.columns) for each in dependants]
+        for table, dependants in found.items()
+    } == {"account": [("Contacts", "parentcustomerid", ("accountnumber",))]}
+
+
 def test_a_task_reads_exactly_what_it_maps_and_filters_by():
     query = TASKS["contacts"].query
     assert (query.table, query.entity_set, query.primary_key) == (
@@ -326,17 +335,7 @@ def test_a_task_reads_exactly_what_it_maps_and_filters_by():
     assert query.lookups == (
         Lookup(
             "parentcustomerid",
-            (
-                LookupTarget(
-                    "account", "parentcustomerid_account", "accountid", ("accountnumber",)
-                ),
-                LookupTarget(
-                    "contact",
-                    "parentcustomerid_contact",
-                    "contactid",
-                    ("msdynce_contactnumber",),
-                ),
-            ),
+            (LookupTarget("account", "parentcustomerid_account", "accountid", ("accountnumber",)),),
         ),
     )
     assert set(TASKS["accounts"].query.columns) == set(account().columns)

@@ -5,7 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
-from p2c.sandbox.dataverse.errors import BAD_REQUEST, refused, unknown_property
+from p2c.sandbox.dataverse.errors import (
+    BAD_REQUEST,
+    TOO_MANY_CONDITIONS,
+    refused,
+    unknown_property,
+)
 from p2c.sandbox.dataverse.schema import BY_NAME, Table
 from p2c.sandbox.dataverse.select import Shape, projector, related_row, shape_of
 from p2c.sandbox.dataverse.store import Row, Store
@@ -24,6 +29,7 @@ KNOWN_OPTIONS = {
     "$deltatoken",
 }
 COUNT_CAP = 5_000
+MOST_CONDITIONS = 500
 
 _KINDS = {
     "string": "string",
@@ -75,6 +81,10 @@ def filtered(table: Table, store: Store, text: str | None) -> list[Row]:
         compiled = compile_filter(text, dialect(table, store))
     except BadFilterError as error:
         raise refused(400, BAD_REQUEST, str(error)) from error
+    if compiled.conditions > MOST_CONDITIONS:
+        raise refused(
+            400, TOO_MANY_CONDITIONS, "Number of conditions in query exceeded maximum limit."
+        )
     ids = _candidates(table, store, compiled)
     rows = (tables.rows[row_id] for row_id in ids)
     return [row for row in rows if compiled.matches(row)]
