@@ -24,7 +24,10 @@ SLOT_SECONDS = 180.0
 KEEP_SECONDS = 60.0
 """A slot may be used again within the process this long after it was taken."""
 ADAPT_SECONDS = 10.0
-WAIT_SECONDS = 0.05
+WAIT_SECONDS = 0.02
+"""Between two looks for a slot that another thread of this process hands on."""
+ASK_SECONDS = 0.25
+"""Between two looks in storage, by whichever thread, while all slots are taken."""
 PATIENCE_SECONDS = 20.0
 _PARTITION = "limiter"
 
@@ -64,6 +67,7 @@ class Limiter:
         self._lock = threading.Lock()
         self._asking = threading.Lock()
         self._adapted_at = clock.monotonic()
+        self._ask_at = clock.monotonic()
 
     @contextlib.contextmanager
     def slot(self) -> Iterator[None]:
@@ -110,6 +114,7 @@ class Limiter:
         # Storage that does not answer frees the slot when its lease runs out.
         with contextlib.suppress(UnavailableError):
             self._documents.put(_PARTITION, slot.name, {"owner": ""}, slot.version)
+        self._ask_at = self._clock.monotonic()
 
     def _take_idle(self) -> _Slot | None:
         with self._lock:
@@ -125,7 +130,7 @@ class Limiter:
                 slot = self._take_idle()
                 if not slot and self._asking.acquire(blocking=False):
                     try:
-                        slot = self._try_acquire()
+                        slot = self._ask_storage()
                     finally:
                         self._asking.release()
                 if slot:
@@ -138,6 +143,15 @@ class Limiter:
             service="fno",
             code="no-slot",
         )
+
+    def _ask_storage(self) -> _Slot | None:
+        """Take a slot that is free in storage, unless there was none a moment ago."""
+        if self._clock.monotonic() < self._ask_at:
+            return None
+        slot = self._try_acquire()
+        if slot is None:
+            self._ask_at = self._clock.monotonic() + ASK_SECONDS
+        return slot
 
     def _try_acquire(self) -> _Slot | None:
         documents = {found.name: found for found in self._documents.scan(_PARTITION)}

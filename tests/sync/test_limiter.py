@@ -1,11 +1,12 @@
 """All instances together have no more requests to F&O under way than the limit."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 
 from p2c.errors import UnavailableError
+from p2c.model import Document
 from p2c.sync.limiter import (
     ADAPT_SECONDS,
     FIRST_LIMIT,
@@ -99,6 +100,32 @@ def test_a_waiting_instance_gets_the_slot_that_another_gives_back(instances: Ins
     instances.clock.act = held.close
     with instances.two.slot():
         assert instances.clock.monotonic() < 1
+
+
+def test_storage_is_asked_four_times_a_second_at_most_while_all_slots_are_taken(
+    instances: Instances,
+):
+    held = instances.take(instances.one, FIRST_LIMIT)
+    asked: list[float] = []
+    scan = instances.documents.scan
+
+    def counted(partition: str, **bounds: str) -> Iterable[Document]:
+        asked.append(instances.clock.monotonic())
+        return scan(partition, **bounds)
+
+    instances.documents.scan = counted
+    with contextlib.suppress(UnavailableError), instances.two.slot():
+        pass
+    assert PATIENCE_SECONDS <= len(asked) <= 4 * PATIENCE_SECONDS + 1
+    held.close()
+
+
+def test_a_slot_that_this_process_has_just_given_back_is_asked_for_at_once(instances: Instances):
+    held = [instances.take(instances.one) for _ in range(FIRST_LIMIT)]
+    assert instances.one._ask_storage() is None
+    held[3].close()
+    with instances.one.slot():
+        assert instances.clock.monotonic() == 0
 
 
 def test_a_waiting_thread_gets_its_own_process_slot_without_asking_storage(instances: Instances):
