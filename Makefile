@@ -65,6 +65,10 @@ $(DEMO)/.installed: requirements.txt
 	$(DEMO)/bin/python $(PIP_INSTALL) -r requirements.txt
 	touch $@
 
+.PHONY: bench
+bench: setup  ## Measure p2c beside a plain loop and the ceiling; one table in about ten minutes
+	$(DEV)/bin/python -m tools.bench
+
 .PHONY: azurite
 azurite: setup  ## Run an empty Azurite until interrupted and print its connection string
 	$(DEV)/bin/python -m tools.azurite

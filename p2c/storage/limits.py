@@ -129,6 +129,9 @@ def check_receive(limit: int) -> None:
 
 def _check_value(name: str, key: str, value: object) -> None:
     if isinstance(value, str):
+        # A character is one or two units, so that few texts need be counted.
+        if 2 * len(value) <= _STRING_LIMIT_UNITS:
+            return
         units = len(value.encode("utf-16-le", "surrogatepass")) // 2
         if units > _STRING_LIMIT_UNITS:
             raise ValueError(
