@@ -9,6 +9,7 @@ import secrets
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -16,7 +17,7 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from p2c.dataverse import DataverseClient
-from p2c.errors import ServiceRefusedError, UnavailableError, cut
+from p2c.errors import ServiceRefusedError, StopError, UnavailableError, cut
 from p2c.fno import FnoClient
 from p2c.mapping.task import CompiledTemplate
 from p2c.odata.meter import Meter
@@ -121,6 +122,7 @@ def build_app(
     templates: Sequence[str] | None = None,
     execution: str = "",
     keep_alive: KeepAlive = keep_claims,
+    read_only: bool = False,
 ) -> App:
     """Put the app together.
 
@@ -128,6 +130,7 @@ def build_app(
         templates: Names of those wanted; None for all.
         execution: Counts everything the process does besides the messages' own executions.
         keep_alive: Holds on to claims, and to whatever else, while a message is worked on.
+        read_only: Store no key of the field hashes where there is none: no hash was stored either.
 
     Raises:
         RequestError: A name is not a template's.
@@ -158,7 +161,7 @@ def build_app(
         queue_of=queue,
         clock=SystemClock(),
         templates={template.name: template for template in loaded},
-        hash_key=_hash_key(settings, stores.state),
+        hash_key=_hash_key(settings, stores.state, may_store=not read_only),
         settle_seconds=min(settings.settle_seconds, LONGEST_SETTLE_SECONDS),
         owner=f"{os.getpid()}-{uuid.uuid4().hex}",
         execution=execution,
@@ -191,6 +194,24 @@ def open_queue(name: str) -> AzureQueue:
         SettingError: Those are broken, too.
     """
     return _storage_account(load_storage_settings()).queue(name)
+
+
+def open_scratch() -> AbstractContextManager[Callable[[str], Documents]]:
+    """Open documents that last as long as a context; each name has its own.
+
+    Raises:
+        StopError: This Python cannot keep them.
+    """
+    try:
+        # Imported here because a Python that was built without SQLite can do everything else.
+        from p2c.storage.scratch import scratch  # noqa: PLC0415
+    except ImportError as error:
+        raise StopError(
+            "This Python was built without SQLite, in which a plan keeps what it would write. "
+            "Expected the module 'sqlite3'. Use another Python, such as python.org's or Azure's.",
+            code="sqlite-missing",
+        ) from error
+    return scratch()
 
 
 def _load(settings: Settings, names: Sequence[str] | None) -> tuple[CompiledTemplate, ...]:
@@ -289,7 +310,7 @@ class IdentityToken:
             return self._credential
 
 
-def _hash_key(settings: Settings, state: Documents) -> bytes:
+def _hash_key(settings: Settings, state: Documents, *, may_store: bool = True) -> bytes:
     """Return the key from the settings, or the one in storage, made there at the first time."""
     if settings.hash_key is not None:
         return settings.hash_key.get_secret_value().encode()
@@ -299,5 +320,5 @@ def _hash_key(settings: Settings, state: Documents) -> bytes:
             return bytes.fromhex(str(known.body["key"]))
         made = secrets.token_bytes(HASH_KEY_BYTES)
         # On a conflict another process has just made one, which is then everybody's.
-        if state.put(*_HASH_KEY_PLACE, {"key": made.hex()}, None):
+        if not may_store or state.put(*_HASH_KEY_PLACE, {"key": made.hex()}, None):
             return made

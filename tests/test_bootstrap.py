@@ -117,6 +117,14 @@ def test_the_hash_key_is_made_once_and_kept():
     assert bootstrap._hash_key(settings, MemoryDocuments()) != made
 
 
+def test_a_hash_key_that_may_not_be_stored_is_not():
+    settings = load_settings({k: v for k, v in SETTINGS.items() if k != "P2C_HASH_KEY"})
+    state = MemoryDocuments()
+    made = bootstrap._hash_key(settings, state, may_store=False)
+    assert len(made) == 32
+    assert bootstrap._hash_key(settings, state) != made
+
+
 class Raced(MemoryDocuments):
     """Another process makes the document just before ours is written."""
 

@@ -29,12 +29,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 
 
 @contextlib.contextmanager
-def open_app(templates: list[str] | None, *, execution: str = "") -> Iterator[App]:
+def open_app(
+    templates: list[str] | None, *, execution: str = "", read_only: bool = False
+) -> Iterator[App]:
     """Build the app and close it in the end.
 
     Args:
         templates: Names of those wanted; None for all.
         execution: Counts what the command does; "" for none.
+        read_only: Store nothing, not even the key of the field hashes.
 
     Raises:
         RequestError: A name is not a template's.
@@ -46,7 +49,7 @@ def open_app(templates: list[str] | None, *, execution: str = "") -> Iterator[Ap
             f"TEMPLATE: found '{unknown[0]}'; expected one of {', '.join(known)}.",
             code="template-unknown",
         )
-    app = build_app(load_settings(), templates=templates, execution=execution)
+    app = build_app(load_settings(), templates=templates, execution=execution, read_only=read_only)
     try:
         yield app
     finally:

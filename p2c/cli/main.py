@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from p2c.cli import rejected
+from p2c.cli import plan, rejected
 from p2c.cli.common import (
     EXIT_STATUS,
     HELP,
@@ -91,6 +91,9 @@ def resync(
     with errors(as_json=as_json):
         ids = [read_row(text) for text in rows or ()]
     _carry_out([template], lambda driver: driver.resync(ids, force=force), as_json=as_json)
+
+
+commands.command()(plan.plan)
 
 
 @commands.command()

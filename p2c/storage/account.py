@@ -44,7 +44,7 @@ class StorageAccount:
     retries: int = 3
 
     def documents(self, table: str) -> AzureDocuments:
-        """Return a table, which is made at its first use if it is missing."""
+        """Return a table, which is made when something is first written if it is missing."""
         options: dict[str, Any] = {
             "api_version": TABLE_API_VERSION,
             "retry_total": self.retries,
@@ -59,7 +59,7 @@ class StorageAccount:
         return AzureDocuments(client, self._readers)
 
     def queue(self, name: str) -> AzureQueue:
-        """Return a queue, which is made at its first use if it is missing."""
+        """Return a queue, which is made when it is first sent to or received from if missing."""
         options: dict[str, Any] = {
             "api_version": QUEUE_API_VERSION,
             "retry_total": self.retries,

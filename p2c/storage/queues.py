@@ -33,7 +33,7 @@ class AzureQueue:
         self._client = client
 
     def ensure(self) -> None:
-        """Create the queue if it is missing. Other methods do so by themselves when needed."""
+        """Create the queue if it is missing. What changes it does so by itself when needed."""
         with storage_errors(f"creating queue {self._client.queue_name}"):
             self._create_queue()
 
@@ -91,10 +91,16 @@ class AzureQueue:
         except _GoneError:
             return
 
+    def peek(self, limit: int) -> list[str]:
+        check_receive(limit)
+        found = self._unless_missing(
+            "looking into", lambda: self._client.peek_messages(max_messages=limit)
+        )
+        return [_decode(str(message.content)) for message in found or ()]
+
     def length(self) -> int:
-        """Return about how many messages there are, hidden ones included."""
-        properties = self._with_queue("counting", self._client.get_queue_properties)
-        return int(properties.approximate_message_count or 0)
+        found = self._unless_missing("counting", self._client.get_queue_properties)
+        return int(found.approximate_message_count or 0) if found else 0
 
     def _with_queue(self, action: str, request: Callable[[], _T]) -> _T:
         """Do a request; if the queue is missing, create it and do the request again."""
@@ -106,6 +112,16 @@ class AzureQueue:
                     raise
                 self._create_queue()
                 return request()
+
+    def _unless_missing(self, action: str, request: Callable[[], _T]) -> _T | None:
+        """Do a request that only reads; None if the queue is missing, which then stays so."""
+        with storage_errors(f"{action} queue {self._client.queue_name}"):
+            try:
+                return request()
+            except HttpResponseError as error:
+                if service_code(error) != "QueueNotFound":
+                    raise
+                return None
 
     def _create_queue(self) -> None:
         try:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from azure.core import MatchConditions
@@ -58,12 +59,13 @@ class AzureDocuments:
         self._readers = readers
 
     def ensure(self) -> None:
-        """Create the table if it is missing. Other methods do so by themselves when needed."""
+        """Create the table if it is missing. Methods that write do so by themselves when needed."""
         with storage_errors(f"creating table {self._client.table_name}"):
             self._create_table()
 
     def get(self, partition: str, name: str) -> Document | None:
-        return self._with_table("reading from", lambda: self._get(partition, name))
+        with self._errors("reading from"):
+            return self._get(partition, name)
 
     def get_many(self, partition: str, names: Sequence[str]) -> dict[str, Document]:
         if len(names) <= 1:
@@ -102,11 +104,11 @@ class AzureDocuments:
         equals: Mapping[str, Scalar] | None = None,
     ) -> Iterable[Document]:
         wanted = scan_filter(partition, first=first, last=last, equals=equals or {})
-        # A table that is missing shows at the first page; made then, it has no other.
         pages = self._client.query_entities(wanted).by_page()
         while True:
             # Only None ends the scan: Azure may send an empty page and more after it.
-            page = self._with_table("reading from", lambda: _next_page(pages))
+            with self._errors("reading from"):
+                page = _next_page(pages)
             if page is None:
                 return
             yield from (_to_document(entity) for entity in page)
@@ -114,10 +116,8 @@ class AzureDocuments:
     def _get(self, partition: str, name: str) -> Document | None:
         try:
             entity = self._client.get_entity(encode_name(partition), encode_name(name))
-        except ResourceNotFoundError as error:
-            if service_code(error) == "TableNotFound":
-                raise
-            return None
+        except ResourceNotFoundError:
+            return None  # No such document, or no such table; reading makes none.
         return _to_document(entity)
 
     def _put(self, entity: _Entity, version: str | None) -> str | None:
@@ -174,7 +174,7 @@ class AzureDocuments:
 
     def _with_table(self, action: str, request: Callable[[], _T]) -> _T:
         """Do a request; if the table is missing, create it and do the request again."""
-        with storage_errors(f"{action} table {self._client.table_name}"):
+        with self._errors(action):
             try:
                 return request()
             except HttpResponseError as error:
@@ -182,6 +182,9 @@ class AzureDocuments:
                     raise
                 self._create_table()
                 return request()
+
+    def _errors(self, action: str) -> AbstractContextManager[None]:
+        return storage_errors(f"{action} table {self._client.table_name}")
 
     def _create_table(self) -> None:
         try:
@@ -208,7 +211,13 @@ def scan_filter(partition: str, *, first: str, last: str, equals: Mapping[str, S
 
 
 def _next_page(pages: Iterator[Iterable[Mapping[str, Any]]]) -> list[Mapping[str, Any]] | None:
-    page = next(pages, None)
+    """Return the next page; None after the last one and of a table that is missing."""
+    try:
+        page = next(pages, None)
+    except HttpResponseError as error:
+        if service_code(error) != "TableNotFound":
+            raise
+        return None
     return None if page is None else list(page)
 
 

@@ -146,7 +146,13 @@ class Ledger:
 
     def entries(self, outcome: Outcome | None = None) -> Iterable[Entry]:
         """Stream the entries of the task, all or those with an outcome."""
-        equals: dict[str, Scalar] = {"outcome": outcome.value} if outcome else {}
+        return self._scan({"outcome": outcome.value} if outcome else {})
+
+    def open_entries(self) -> Iterable[Entry]:
+        """Stream the entries of rows that are claimed or unsettled."""
+        return self._scan({"open": True})
+
+    def _scan(self, equals: Mapping[str, Scalar]) -> Iterable[Entry]:
         for bucket in all_buckets():
             for document in self._documents.scan(self._prefix + bucket, last="~", equals=equals):
                 yield _decode(document)
@@ -229,6 +235,8 @@ def _encode(entry: Entry) -> dict[str, Scalar]:
         body["claim_deadline"] = entry.claim.deadline.isoformat()
     if entry.unsettled_until:
         body["unsettled_until"] = entry.unsettled_until.isoformat()
+    if entry.claim or entry.unsettled_until:
+        body["open"] = True
     if entry.outcome:
         body["outcome"] = entry.outcome.value
     if entry.reason:

@@ -153,12 +153,30 @@ class Documents(Protocol):
         ...
 
 
-class Queue(Protocol):
-    """The Azure Storage queue of one template. Raises `UnavailableError` like `Documents`."""
+class Outbox(Protocol):
+    """The Azure Storage queue of one template, as those see it who put messages there.
+
+    Raises `UnavailableError` like `Documents`.
+    """
 
     def send(self, text: str, *, delay_seconds: float = 0) -> None:
         """Put a message that never expires, visible after the delay (at most seven days)."""
         ...
+
+    def peek(self, limit: int) -> list[str]:
+        """Read the texts of up to `limit` (32 at most) visible messages and change nothing.
+
+        Storage shows no more than the first 32, however often it is asked.
+        """
+        ...
+
+    def length(self) -> int:
+        """Return about how many messages there are, hidden ones included."""
+        ...
+
+
+class Queue(Outbox, Protocol):
+    """The same queue, as those see it who take messages from it."""
 
     def receive(self, limit: int, hold_seconds: float) -> list[Received]:
         """Take up to `limit` (32 at most) visible messages and hide them for `hold_seconds`."""
@@ -178,6 +196,7 @@ __all__ = [
     "Destination",
     "Document",
     "Documents",
+    "Outbox",
     "Put",
     "Queue",
     "Received",

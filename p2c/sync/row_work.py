@@ -1,12 +1,12 @@
 """One row on its way through a message: what is known, what was decided, what it came to."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from p2c.mapping.result import Mapped, NotMapped, Prerequisite
 from p2c.mapping.task import TaskMapping
-from p2c.model import Outcome, Reason, RecordKey, RowId, SourceRow
+from p2c.model import Operation, Outcome, Reason, RecordKey, RowId, SourceRow
 from p2c.sync.claims import count
 from p2c.sync.decide import FnoRecord, Plan, deleted_reason
 from p2c.sync.hashing import doubted
@@ -31,6 +31,7 @@ class Work:
         done: Every operation of the plan was confirmed, or there was nothing to do.
         unknown: Something was sent whose answer is not known.
         part_done: Some operation was confirmed although the row as a whole is not done.
+        confirmed: Every operation that F&O confirmed, in the order they were sent.
         retry_in_seconds: When to try again, None when there is no need.
         registered: The row may be in the index of waiting rows without the ledger knowing it.
     """
@@ -51,6 +52,7 @@ class Work:
     done: bool = False
     unknown: bool = False
     part_done: bool = False
+    confirmed: list[Operation] = field(default_factory=list)
     retry_in_seconds: float | None = None
     counts_as_attempt: bool = False
     registered: bool = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from p2c.errors import RequestError
 from p2c.mapping.task import CompiledTemplate, TaskMapping
 from p2c.sync.ledger import Ledger
-from p2c.sync.ports import Clock, Destination, Documents, Queue, Source
+from p2c.sync.ports import Clock, Destination, Documents, Outbox, Source
 
 CLAIM_SECONDS = 30.0
 """How long a claim holds unless renewed; a killed worker's rows are free again after this."""
@@ -48,7 +48,7 @@ class Runtime:
     source: Source
     destination: Destination
     stores: Stores
-    queue_of: Callable[[str], Queue]
+    queue_of: Callable[[str], Outbox]
     clock: Clock
     templates: Mapping[str, CompiledTemplate]
     hash_key: bytes

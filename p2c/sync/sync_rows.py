@@ -22,7 +22,7 @@ from p2c.sync.claims import (
     take_over,
 )
 from p2c.sync.dependants import ChangedLookups
-from p2c.sync.ledger import Change, Entry, Ledger
+from p2c.sync.ledger import Change, Entry, Ledger, bucket_of
 from p2c.sync.limiter import Slots
 from p2c.sync.messages import RowsMessage
 from p2c.sync.pace import BatchPace
@@ -48,12 +48,14 @@ class Report:
             throttled, an outage, an unknown answer) are due; None when there are none.
         unavailable: The last error of a service that had rows put back.
         refused: A service's refusal that a person has to look at.
+        works: The rows that came to an outcome, with all that was found out and written.
     """
 
     wait_until: datetime | None = None
     unavailable: RetryLaterError | None = None
     refused: ServiceRefusedError | None = None
     outcomes: dict[Outcome, int] = field(default_factory=dict)
+    works: list[Work] = field(default_factory=list)
 
     def wait(self, until: datetime) -> None:
         """Note that something is due at a time."""
@@ -151,6 +153,8 @@ class RowSync:
         """
         if message.generation != FIRST_GENERATION or message.verify or message.attempt:
             return None
+        if len({bucket_of(row) for row in message.rows}) > 1:
+            return None  # A plan puts small messages together.
         claimed = [self._claimed(Entry(row), now) for row in dict.fromkeys(message.rows)]
         versions = ledger.write_unseen(claimed)
         if versions is None:
@@ -255,6 +259,7 @@ class RowSync:
         report: Report,
     ) -> None:
         done = [work for work in works if work.outcome and work.row_id in held.entries]
+        report.works += done
         settle = timedelta(seconds=self._runtime.settle_seconds)
         now = self._clock.now()
         executions = (message.execution, self._runtime.execution)

@@ -4,6 +4,7 @@ A record that turns out to exist, or to be gone, is looked at and decided again 
 Nothing is sent whose key and newly written fields are not in the ledger yet.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -274,7 +275,9 @@ class RowWriter:
         ]
         written, worst = min(answers, key=lambda answer: _WORST_FIRST.index(answer[0]))
         reason = _redacted(task, work, worst.reason)
-        work.part_done = any(result.written is Written.DONE for result in results)
+        done = [result.written is Written.DONE for result in results]
+        work.part_done = any(done)
+        work.confirmed += itertools.compress(_operations(work), done)
         if written is Written.DONE:
             work.finish_done()
         elif written is Written.UNKNOWN:

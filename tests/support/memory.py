@@ -165,6 +165,11 @@ class MemoryQueue:
         if held is not None:
             self._messages.remove(held)
 
+    def peek(self, limit: int) -> list[str]:
+        check_receive(limit)
+        now = self._clock.monotonic()
+        return [message.text for message in self._messages if message.visible_at <= now][:limit]
+
     def length(self) -> int:
         return len(self._messages)
 

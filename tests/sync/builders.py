@@ -128,6 +128,7 @@ class RecordingFno(Fno):
         super().__init__(clock)
         self.finds: list[tuple[str, str, tuple[str, ...]]] = []
         self.batches: list[tuple[Operation, ...]] = []
+        self.done: list[Operation] = []
         self.answers: dict[str, list[PartResult]] = {}
         self.errors: list[Exception] = []
         self.before_write: Callable[[], None] = lambda: None
@@ -148,7 +149,10 @@ class RecordingFno(Fno):
 
     def carry_out(self, operation: Operation) -> PartResult:
         told = self.answers.get(operation.key.parts[1][1])
-        return told.pop(0) if told else super().carry_out(operation)
+        result = told.pop(0) if told else super().carry_out(operation)
+        if result.written is Written.DONE:
+            self.done.append(operation)
+        return result
 
     @property
     def operations(self) -> list[Operation]:
