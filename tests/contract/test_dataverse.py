@@ -218,6 +218,31 @@ class TestReferring:
         assert (asked(500), asked(501)) == (200, 400)
 
 
+class TestMerge:
+    def test_rows_below_a_merged_row_are_changed_themselves(self, environment):
+        kept, gone = (environment.rows.create("accounts", name=f"p2c {n}") for n in range(2))
+        person = environment.rows.create(
+            "contacts", lastname="p2c", parentcustomerid_account__bind=f"/accounts({gone})"
+        )
+        kind = {"@odata.type": "Microsoft.Dynamics.CRM.account"}
+        body = {
+            "Target": {**kind, "accountid": kept},
+            "Subordinate": {**kind, "accountid": gone},
+            "PerformParentingChecks": False,
+        }
+        before = environment.dataverse.read(CONTACTS, [person])[person]
+        answer = environment.rows.request("POST", "Merge", json=body)
+        assert answer.status_code == 204, answer.text
+        after = environment.dataverse.read(CONTACTS, [person])[person]
+        assert after.lookups["parentcustomerid"].row_id == kept
+        assert int(after.version) > int(before.version)
+        query = SourceQuery("account", "accounts", "accountid", ("statecode", "merged"))
+        assert environment.dataverse.read(query, [gone])[gone].columns == {
+            "statecode": 1,
+            "merged": True,
+        }
+
+
 class TestBatch:
     def test_each_operation_succeeds_or_fails_by_itself(self, environment):
         made = environment.rows.create("accounts", name="p2c")

@@ -170,6 +170,7 @@ _ACCOUNT = [
     Column("_transactioncurrencyid_value", "lookup"),
     Column("_primarycontactid_value", "lookup"),
     Column("_parentaccountid_value", "lookup"),
+    Column("_masterid_value", "lookup", read_only=True),
     *_addresses(),
     *_common(_STATUSES),
 ]
@@ -201,6 +202,7 @@ _CONTACT = [
     *_booleans("creditonhold donotemail donotphone donotfax donotpostalmail donotbulkemail merged"),
     Column("_parentcustomerid_value", "lookup"),
     Column("_transactioncurrencyid_value", "lookup"),
+    Column("_masterid_value", "lookup", read_only=True),
     *_addresses(),
     *_common(_STATUSES),
 ]
@@ -251,6 +253,7 @@ TABLES: dict[str, Table] = {
                 ),
                 Lookup("primarycontactid", "_primarycontactid_value", "contact"),
                 Lookup("parentaccountid", "_parentaccountid_value", "account"),
+                Lookup("masterid", "_masterid_value", "account"),
             ],
             ("accountnumber", "ACC"),
         ),
@@ -263,6 +266,7 @@ TABLES: dict[str, Table] = {
             [
                 Lookup("parentcustomerid_account", "_parentcustomerid_value", "account"),
                 Lookup("parentcustomerid_contact", "_parentcustomerid_value", "contact"),
+                Lookup("masterid", "_masterid_value", "contact"),
                 Lookup(
                     "transactioncurrencyid", "_transactioncurrencyid_value", "transactioncurrency"
                 ),

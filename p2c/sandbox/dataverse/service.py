@@ -8,6 +8,7 @@ from typing import Any
 from p2c.sandbox.dataverse import metadata
 from p2c.sandbox.dataverse.changes import count_changes, is_tracked, read_changes
 from p2c.sandbox.dataverse.errors import BAD_REQUEST, LIMITS, NOT_FOUND, error_reply, refused
+from p2c.sandbox.dataverse.merge import merge
 from p2c.sandbox.dataverse.read import filtered, read_many, read_one
 from p2c.sandbox.dataverse.schema import TABLES, Table
 from p2c.sandbox.dataverse.store import Row, Store
@@ -204,20 +205,9 @@ class Dataverse:
 
     def _dispatched(self, call: Call, segments: list[Segment]) -> Reply:
         first = segments[0]
-        if first.name == "$metadata":
-            return metadata.csdl(self.switches)
-        if first.name == "WhoAmI":
-            organization = str(uuid.uuid5(_NAMESPACE, "organization"))
-            return json_reply(
-                200,
-                {
-                    "BusinessUnitId": str(uuid.uuid5(_NAMESPACE, "unit")),
-                    "UserId": user_of(call),
-                    "OrganizationId": organization,
-                },
-            )
-        if first.name == "EntityDefinitions":
-            return metadata.definitions(call, segments, self.switches)
+        unbound = self._unbound(call, segments)
+        if unbound is not None:
+            return unbound
         table = TABLES.get(first.name)
         if table is None:
             raise refused(404, BAD_REQUEST, f"Resource not found for the segment '{first.name}'.")
@@ -226,6 +216,27 @@ class Dataverse:
         if len(segments) > 1:
             return self._below_row(call, table, first.key, segments)
         return self._row(call, table, first.key)
+
+    def _unbound(self, call: Call, segments: list[Segment]) -> Reply | None:
+        """Answer what is about no set: metadata, functions and actions."""
+        match segments[0].name:
+            case "$metadata":
+                return metadata.csdl(self.switches)
+            case "WhoAmI":
+                return json_reply(
+                    200,
+                    {
+                        "BusinessUnitId": str(uuid.uuid5(_NAMESPACE, "unit")),
+                        "UserId": user_of(call),
+                        "OrganizationId": str(uuid.uuid5(_NAMESPACE, "organization")),
+                    },
+                )
+            case "Merge" if call.method == "POST":
+                return merge(call, self.writer, user_of(call))
+            case "EntityDefinitions":
+                return metadata.definitions(call, segments, self.switches)
+            case _:
+                return None
 
     def _set(self, call: Call, table: Table, segments: list[Segment]) -> Reply:
         if len(segments) == 2 and segments[1].name == "$count" and call.method == "GET":
