@@ -26,6 +26,7 @@ from p2c.model import Document, Put, RowId, SourceRow, Value
 from p2c.sync.enumerate_changes import cut_into_messages
 from p2c.sync.executions import Executions
 from p2c.sync.hashing import hash_value
+from p2c.sync.known_notes import EPOCH, Epoch, KnownNotes
 from p2c.sync.ports import Documents, Scalar
 from p2c.sync.runtime import Runtime
 
@@ -70,6 +71,7 @@ class ChangedLookups:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._documents: Documents = runtime.stores.ledger
+        self._notes = KnownNotes(self._documents)
         self._executions = Executions(runtime)
         self._dependants = dependants_of(runtime.templates.values())
 
@@ -111,18 +113,23 @@ class ChangedLookups:
         partition = _PARTITION + table
         pending = list(seen)
         while pending:  # Each further round means that another worker noted something meanwhile.
-            stored = self._documents.get_many(partition, pending)
-            notes = {row: noted(_read(stored.get(row)), seen[row]) for row in pending}
+            epoch = self._notes.epoch(partition)
+            unsure = [row for row in pending if not _agrees(epoch.notes.get(row), seen[row])]
+            stored = self._documents.get_many(partition, unsure)
+            notes = {row: noted(_read(stored.get(row)), seen[row]) for row in unsure}
             puts = [
                 Put(row, _body(known), stored[row].version if row in stored else None)
                 for row, known in notes.items()
                 if known is not None
             ]
-            versions = self._put(partition, puts)
+            versions = self._put(partition, [put for put in puts if put.version is None])
+            versions |= self._change(epoch, [put for put in puts if put.version is not None])
             for put in puts:
                 if put.name in versions and "searching" in put.body:
                     version = versions[put.name]
                     marked[put.name] = Document(partition, put.name, put.body, version)
+            agreeing = [row for row, known in notes.items() if known is None]
+            self._notes.remember(epoch, {row: seen[row].hashes for row in agreeing})
             pending = [put.name for put in puts if put.name not in versions]
         return marked
 
@@ -180,6 +187,21 @@ class ChangedLookups:
                 versions.update(answer)
                 break
         return versions
+
+    def _change(self, epoch: Epoch, puts: Sequence[Put]) -> dict[RowId, str]:
+        """Change notes and end the epoch together; return the versions of those that were changed.
+
+        None is when another worker ended the epoch first, and not more than a transaction takes.
+        """
+        part = {put.name: put for put in puts[: PUTS_PER_TRANSACTION - 1]}
+        while part:
+            answer = self._documents.put_all(epoch.partition, [*part.values(), epoch.put()])
+            if not isinstance(answer, str):
+                return {row: answer[row] for row in part}
+            if answer == EPOCH:
+                break
+            del part[answer]
+        return {}
 
     def _queue_dependants(
         self, table: str, marked: Mapping[RowId, Document], execution: str
@@ -242,6 +264,11 @@ def noted(known: Known | None, seen: Seen) -> Known | None:
     }
     after = Known({**known.hashes, **seen.hashes}, known.searching | changed | seen.torn)
     return None if after == known and not known.searching else after
+
+
+def _agrees(hashes: Mapping[str, str] | None, seen: Seen) -> bool:
+    """Say whether a note that is remembered holds exactly what was seen."""
+    return hashes is not None and hashes == seen.hashes and not seen.torn
 
 
 def _by_lookup(dependants: Iterable[Dependant]) -> list[list[Dependant]]:

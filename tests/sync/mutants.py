@@ -8,13 +8,14 @@ from typing import Any, cast
 from unittest import mock
 
 from p2c.mapping.task import TaskMapping
-from p2c.model import RecordKey, RowId, SourceRow
+from p2c.model import Put, RecordKey, RowId, SourceRow
 from p2c.sync import decide, dependants, row_work, sync_rows, write_rows
 from p2c.sync.checkpoints import Checkpoint, Checkpoints
 from p2c.sync.claims import Held
 from p2c.sync.dependants import ChangedLookups, Known, Seen
 from p2c.sync.enumerate_changes import EnumerateChanges
 from p2c.sync.hashing import MAYBE
+from p2c.sync.known_notes import Epoch
 from p2c.sync.ledger import Change, Entry, Ledger, Tally
 from p2c.sync.messages import RowsMessage
 from p2c.sync.prerequisites import WaitingRows
@@ -226,6 +227,15 @@ def a_mark_is_taken_for_a_search_that_is_done() -> Any:
     return _patched((dependants, "noted", trusting))
 
 
+def a_note_changes_within_its_epoch() -> Any:
+    """What other processes remember of a note is not made void when it changes."""
+
+    def change(self: ChangedLookups, epoch: Epoch, puts: Sequence[Put]) -> dict[RowId, str]:
+        return self._put(epoch.partition, puts)
+
+    return _patched((ChangedLookups, "_change", change))
+
+
 @contextlib.contextmanager
 def _patched(*patches: tuple[Any, str, Any]) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
@@ -257,4 +267,5 @@ LOOKUP_MUTANTS: tuple[Mutant, ...] = (
     only_what_refers_to_a_row_compares,
     a_search_is_noted_as_done_before_it_is,
     a_mark_is_taken_for_a_search_that_is_done,
+    a_note_changes_within_its_epoch,
 )

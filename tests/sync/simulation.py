@@ -373,6 +373,7 @@ class World:
         self._enumerate = enumerate_changes
         self._sweep = sweep
         self._names = itertools.count(1)
+        self._remembered: list[dict[str, Any]] = [{}, {}]
 
     def runtime(self, worker: Worker) -> Runtime:
         """A process of its own: every port stops the worker first."""
@@ -425,9 +426,10 @@ class World:
             message = read_message(received[0].text)
             assert isinstance(message, RowsMessage)
             runtime = self.runtime(worker)
-            self._row_sync(runtime, lambda _held: contextlib.nullcontext(), NoLimit()).process(
-                message
-            )
+            row_sync = self._row_sync(runtime, lambda _held: contextlib.nullcontext(), NoLimit())
+            # As threads of two processes would, workers share what these remember of the notes.
+            row_sync._changed_lookups._notes._known = self._remembered[int(worker.name[-1]) % 2]
+            row_sync.process(message)
             worker.pause()
             self.queues[template].complete(received[0])
 
