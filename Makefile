@@ -83,7 +83,17 @@ lock: setup  ## Take up newer versions of everything that is pinned
 	$(UV_COMPILE) requirements.in -o requirements.txt
 	$(UV_COMPILE) requirements-dev.in -o requirements-dev.txt
 	$(UV_COMPILE) tools/node-requirements.in -o tools/node-requirements.txt
-	cd tools/node && npm install --package-lock-only --omit-lockfile-registry-resolved
+	$(UV_COMPILE) tools/bicep_check/requirements.in -o tools/bicep_check/requirements.txt
+	for folder in tools/node tools/bicep_check/node; do \
+		(cd $$folder && npm install --package-lock-only --omit-lockfile-registry-resolved); \
+	done
+
+TYPES := .p2c/bicep-check/venv
+.PHONY: azure-types
+azure-types:  ## Make tools/bicep_check/types anew, after a newer version was locked (Linux, x64)
+	"$$(tools/find-python 3.13)" -m venv $(TYPES)
+	$(TYPES)/bin/python $(PIP_INSTALL) -r tools/bicep_check/requirements.txt
+	$(TYPES)/bin/python -m tools.bicep_check.azure_types
 
 .PHONY: clean
 clean:  ## Remove what these targets made
