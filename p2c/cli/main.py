@@ -30,7 +30,6 @@ from p2c.cli.drive import Driver, RunResult
 from p2c.cli.report import print_state
 from p2c.cli.show import print_json, print_run, run_as_json, run_progress
 from p2c.cli.state import read_state
-from p2c.sandbox import DemoSize, serve
 from p2c.storage import SystemClock
 from p2c.sync.executions import new_execution_id
 
@@ -122,6 +121,9 @@ def sandbox(
     as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as JSON.")] = False,
 ) -> None:
     """Simulate Dataverse and F&O, filled with a made-up company, until stopped."""
+    # Imported here because a web server takes a tenth of a second, and no other command needs it.
+    from p2c.sandbox import DemoSize, serve  # noqa: PLC0415
+
     size = DemoSize(
         seed=seed, accounts=accounts, contacts=contacts, filled_customers=filled_customers
     )

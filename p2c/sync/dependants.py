@@ -129,7 +129,9 @@ class ChangedLookups:
                     version = versions[put.name]
                     marked[put.name] = Document(partition, put.name, put.body, version)
             agreeing = [row for row, known in notes.items() if known is None]
-            self._notes.remember(epoch, {row: seen[row].hashes for row in agreeing})
+            first_seen = [put.name for put in puts if put.version is None and put.name in versions]
+            remembered = [row for row in (*agreeing, *first_seen) if row not in marked]
+            self._notes.remember(epoch, {row: seen[row].hashes for row in remembered})
             pending = [put.name for put in puts if put.name not in versions]
         return marked
 

@@ -35,13 +35,21 @@ def watch_reads(bench: Bench) -> list[RowId]:
 
 def test_a_note_is_read_once_while_none_changes(bench: Bench):
     accounts = [bench.account(number) for number in (1, 2)]
-    bench.process(ACCOUNTS, *accounts)
+    bench.process(ACCOUNTS, *accounts, owner="two")
     read = watch_reads(bench)
     for number, account in enumerate((*accounts, *accounts)):
         bench.process(CONTACTS, bench.contact(number, account))
     assert sorted(read) == accounts
-    bench.process(CONTACTS, bench.contact(9, accounts[0]), owner="two")
+    bench.process(CONTACTS, bench.contact(9, accounts[0]), owner="three")
     assert sorted(read) == [accounts[0], *accounts]
+
+
+def test_a_note_that_the_process_made_itself_is_not_read(bench: Bench):
+    account = bench.account(1)
+    bench.process(CONTACTS, bench.contact(1, account))
+    read = watch_reads(bench)
+    bench.process(CONTACTS, bench.contact(2, account))
+    assert read == []
 
 
 def test_a_first_sight_leaves_what_is_remembered_in_force(bench: Bench):
