@@ -8,8 +8,8 @@ import os
 import secrets
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -17,14 +17,15 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from p2c.dataverse import DataverseClient
-from p2c.errors import ServiceRefusedError, StopError, UnavailableError, cut
+from p2c.errors import ServiceRefusedError, StopError, TemplateError, UnavailableError, cut
 from p2c.fno import FnoClient
 from p2c.mapping.task import CompiledTemplate
 from p2c.odata.meter import Meter
 from p2c.odata.transport import TokenProvider, Transport
-from p2c.settings import Settings, StorageSettings, load_storage_settings
-from p2c.storage import AzureDocuments, AzureQueue, StorageAccount, SystemClock
+from p2c.settings import STORAGE, FoundSettings, Settings, StorageSettings, load_storage_settings
+from p2c.storage import AzureDocuments, AzureProbe, AzureQueue, StorageAccount, SystemClock
 from p2c.sync.backoff import Backoff
+from p2c.sync.check_setup import Setup
 from p2c.sync.enumerate_changes import EnumerateChanges
 from p2c.sync.executions import Executions
 from p2c.sync.handle_message import MessageHandler
@@ -34,7 +35,7 @@ from p2c.sync.ports import Documents
 from p2c.sync.prerequisites import WaitingRows
 from p2c.sync.runtime import Runtime, Stores
 from p2c.sync.sync_rows import KeepAlive, RowSync
-from p2c.templates import load_templates
+from p2c.templates import load_templates, shipped_names
 
 LEDGER_TABLE = "p2cledger"
 WAITING_TABLE = "p2cwaiting"
@@ -57,6 +58,9 @@ def queue_name(template: str) -> str:
 def poison_queue_name(template: str) -> str:
     """Return the name that the Functions host gives to the poison queue of a template's queue."""
     return f"{queue_name(template)}-poison"
+
+
+_QUEUE_NAMES = (queue_name, poison_queue_name)
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,67 @@ def build_app(
         tables=tables,
         transports=tuple(transports.values()),
     )
+
+
+@contextmanager
+def open_setup(found: FoundSettings) -> Iterator[tuple[Setup, TemplateError | None]]:
+    """Open what `check` looks at, as far as the settings lead to it. Connects to nothing itself.
+
+    Yields:
+        What to check, and what is wrong with templates or projects.
+    """
+    templates, error = _load_or_not(found)
+    tasks = [task for template in templates for task in template.tasks]
+    account = replace(_storage_account(found.settings.storage), retries=1)
+    state, clock = account.documents(STATE_TABLE), SystemClock()
+    transports = _transports(found.settings, Meter())
+    try:
+        yield (
+            Setup(
+                tasks=tasks,
+                legal_entity=found.settings.legal_entity,
+                tables=TABLES,
+                state_table=STATE_TABLE,
+                queues=[name(one) for one in shipped_names() for name in _QUEUE_NAMES],
+                storage=AzureProbe(account),
+                # One id is enough to see whether changes may be read.
+                source=DataverseClient(transports["dataverse"], page_size=1),
+                destination=FnoClient(transports["fno"], found.settings.legal_entity),
+                backoff={name: Backoff(state, clock, name) for name in transports},
+                clock=clock,
+                hindered=_hindered(found, error),
+            ),
+            error,
+        )
+    finally:
+        for transport in transports.values():
+            transport.close()
+
+
+def _load_or_not(
+    found: FoundSettings,
+) -> tuple[tuple[CompiledTemplate, ...], TemplateError | None]:
+    try:
+        return _load(found.settings, None), None
+    except TemplateError as error:
+        return (), error
+
+
+def _hindered(found: FoundSettings, templates: TemplateError | None) -> dict[str, str]:
+    """Say of what cannot be checked why."""
+    needs = {
+        "storage": (STORAGE,),
+        "dataverse": ("P2C_DATAVERSE_URL", "P2C_CREDENTIAL"),
+        "fno": ("P2C_FNO_URL", "P2C_CREDENTIAL"),
+        "legal entity": ("P2C_LEGAL_ENTITY",),
+    }
+    hindered = {
+        what: f"{name} is missing or wrong"
+        for what, names in needs.items()
+        for name in names
+        if name in found.unusable
+    }
+    return hindered | ({"templates": "the templates do not load"} if templates else {})
 
 
 def open_queue(name: str) -> AzureQueue:

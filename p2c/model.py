@@ -7,6 +7,7 @@ spelled as the service's metadata spells them.
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 RowId = str
@@ -135,6 +136,67 @@ class ChangePage:
     deleted: tuple[RowId, ...]
     next_link: str | None
     delta_link: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a service takes p2c for.
+
+    Attributes:
+        user_id: The system user's id in Dataverse.
+        service_time: What the service's clock said, None when it did not say.
+    """
+
+    user_id: str
+    service_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableDefinition:
+    """What a Dataverse table's metadata says of it.
+
+    Attributes:
+        columns: Logical name to type, such as ``String``, ``Picklist`` or ``Lookup``.
+        navigation: Lookup column and target table to the navigation property between them.
+    """
+
+    logical_name: str
+    entity_set: str
+    primary_key: str
+    is_change_tracking_enabled: bool
+    columns: Mapping[str, str]
+    navigation: Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class EntityDefinition:
+    """What F&O's metadata says of a data entity.
+
+    Attributes:
+        key: In the order of the metadata.
+        fields: Name to type: ``Edm.String``, …, or ``enum:`` and the enum's name as the metadata
+            spells it.
+        required: Fields that the metadata marks as mandatory.
+    """
+
+    key: tuple[str, ...]
+    fields: Mapping[str, str]
+    required: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationMetadata:
+    """What F&O's metadata says of the data entities that were asked for.
+
+    Attributes:
+        entity_sets: The public collection name of every data entity.
+        entities: Those that were asked for and are there.
+        enums: Name of each enum that their fields have to its members.
+    """
+
+    entity_sets: frozenset[str]
+    entities: Mapping[str, EntityDefinition]
+    enums: Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)

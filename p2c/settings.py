@@ -5,7 +5,8 @@ What the values are used for is left to `p2c.bootstrap`.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -25,6 +26,8 @@ FNO_LONGEST_REQUEST_SECONDS = 540
 CLOCK_SKEW_SECONDS = 60
 """Assumed: the most by which the clocks of two instances differ."""
 
+DEFAULT_SETTLE_SECONDS = FUNCTION_TIMEOUT_SECONDS + FNO_LONGEST_REQUEST_SECONDS + CLOCK_SKEW_SECONDS
+
 _EXAMPLE_SCHEDULE = "0 */5 * * * *"
 """Every five minutes: a poll that finds nothing costs one request a task."""
 
@@ -40,10 +43,18 @@ _STORAGE_SUFFIXES = (
 )
 # Read by tests and tools, not by the app.
 _FOREIGN_PREFIXES = ("P2C_CONTRACT_", "P2C_TEST_", "P2C_SANDBOX_", "P2C_DEMO_")
+# They lead nowhere, and contradict nothing that may be there.
+_STAND_INS: Mapping[str, object] = {
+    "P2C_DATAVERSE_URL": "http://127.0.0.1:9",
+    "P2C_FNO_URL": "http://127.0.0.1:9",
+    "P2C_LEGAL_ENTITY": "none",
+    STORAGE: {STORAGE: "UseDevelopmentStorage=true"},
+}
 _SECRET = frozenset({STORAGE, "P2C_HASH_KEY"})
 
 
-def _is_loopback(url: str) -> bool:
+def is_this_machine(url: str) -> bool:
+    """Whether a URL leads to this machine."""
     return is_loopback(urlsplit(url).hostname or "")
 
 
@@ -59,7 +70,7 @@ def _root_url(value: str) -> str:
         raise ValueError("it carries a user name")
     if url.path not in ("", "/") or url.query or url.fragment:
         raise ValueError("something follows the host")
-    if url.scheme == "http" and not _is_loopback(value):
+    if url.scheme == "http" and not is_this_machine(value):
         raise ValueError("http is for this machine only")
     return value.rstrip("/")
 
@@ -221,11 +232,7 @@ class Settings(BaseModel):
     projects: Annotated[Path, AfterValidator(_folder)] | None = Field(None, alias="P2C_PROJECTS")
     """Folder of project files. Default none: every shipped template runs with its defaults."""
 
-    settle_seconds: int = Field(
-        FUNCTION_TIMEOUT_SECONDS + FNO_LONGEST_REQUEST_SECONDS + CLOCK_SKEW_SECONDS,
-        alias="P2C_SETTLE_SECONDS",
-        ge=0,
-    )
+    settle_seconds: int = Field(DEFAULT_SETTLE_SECONDS, alias="P2C_SETTLE_SECONDS", ge=0)
     """Seconds after a row was claimed from which no request of that claim takes effect any more.
     Default 900: the deployed function timeout, the longest F&O is assumed to work on an abandoned
     request, and clock skew. Shorter settles rows sooner and risks a late write winning."""
@@ -313,14 +320,47 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises:
         SettingError: Some settings are missing or wrong; the message has a line for each.
     """
+    found = find_settings(environ)
+    if found.problems:
+        raise SettingError("\n".join(found.problems))
+    return found.settings
+
+
+@dataclass(frozen=True)
+class FoundSettings:
+    """The settings as far as they are right.
+
+    Attributes:
+        settings: In place of what is missing or wrong it has values that lead nowhere.
+        problems: A sentence or two for each setting that is missing or wrong.
+        unusable: Names of the settings that have no value of their own.
+    """
+
+    settings: Settings
+    problems: tuple[str, ...]
+    unusable: frozenset[str]
+
+
+def find_settings(environ: Mapping[str, str] | None = None) -> FoundSettings:
+    """Read the app settings and everything that is wrong with them; as `load_settings` reads."""
     given = {k: v for k, v in (os.environ if environ is None else environ).items() if v.strip()}
+    own = _by_setting(given)
+    problems: list[str] = []
+    unusable: set[str] = set()
     try:
-        settings = Settings.model_validate(_by_setting(given))
+        settings = Settings.model_validate(own)
     except ValidationError as error:
-        problems = [_problem(detail) for detail in error.errors(include_url=False)]
-        raise SettingError("\n".join(problems)) from None
-    _check_together(settings, given)
-    return settings
+        details = error.errors(include_url=False)
+        problems = [_problem(detail) for detail in details]
+        unusable = {str(detail["loc"][0]) for detail in details}
+        usable = {name: value for name, value in own.items() if name not in unusable}
+        stand_ins = {name: value for name, value in _STAND_INS.items() if name not in usable}
+        settings = Settings.model_validate(usable | stand_ins)
+        given = given if STORAGE in usable else {}  # A stand-in would contradict it.
+    for name, problem in _contradictions(settings, given):
+        problems.append(problem)
+        unusable.add(name)
+    return FoundSettings(settings, tuple(problems), frozenset(unusable))
 
 
 def load_storage_settings(environ: Mapping[str, str] | None = None) -> StorageSettings:
@@ -384,22 +424,22 @@ def _shown(name: str, value: str) -> str:
     return f"'{cut(value)}'"
 
 
-def _check_together(settings: Settings, given: Mapping[str, str]) -> None:
-    """Find settings that contradict each other.
-
-    Raises:
-        SettingError: The sandbox's token for a real host, or storage as `_check_storage` says.
-    """
+def _contradictions(settings: Settings, given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield settings that contradict each other: the one that is wrong, and the problem."""
     for name, url in (
         ("P2C_DATAVERSE_URL", settings.dataverse_url),
         ("P2C_FNO_URL", settings.fno_url),
     ):
-        if settings.credential == "sandbox" and not _is_loopback(url):
-            raise SettingError(
+        if settings.credential == "sandbox" and not is_this_machine(url):
+            problem = (
                 f"P2C_CREDENTIAL: found 'sandbox' with {name} '{url}'; expected a loopback host "
                 "with it. Remove P2C_CREDENTIAL for real services."
             )
-    _check_storage(settings.storage, given)
+            yield "P2C_CREDENTIAL", problem
+    try:
+        _check_storage(settings.storage, given)
+    except SettingError as error:
+        yield STORAGE, error.message
 
 
 def _check_storage(storage: StorageSettings, given: Mapping[str, str]) -> None:

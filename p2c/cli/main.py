@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from p2c.cli import plan, rejected
+from p2c.cli import check, plan, rejected
 from p2c.cli.common import (
     EXIT_STATUS,
     HELP,
@@ -43,6 +43,7 @@ commands = typer.Typer(
 )
 
 commands.add_typer(rejected.commands, name="rejected")
+commands.command("check")(check.check)
 
 
 def main() -> None:

@@ -3,6 +3,6 @@
 `DataverseClient` is what the rest uses. Requests are sent by `p2c.odata.transport`.
 """
 
-from p2c.dataverse.client import DataverseClient, TableDefinition
+from p2c.dataverse.client import DataverseClient
 
-__all__ = ["DataverseClient", "TableDefinition"]
+__all__ = ["DataverseClient"]

@@ -1,4 +1,4 @@
-"""Client of the Dataverse Web API: changes, rows by id, batches, table definitions.
+"""Client of the Dataverse Web API: changes, rows by id, batches, and what a check of it asks.
 
 What its errors mean is `p2c.dataverse.faults`; JSON is read by `p2c.dataverse.wire`.
 """
@@ -12,9 +12,17 @@ from typing import Any, TypeVar
 from p2c.dataverse import wire
 from p2c.dataverse.faults import SERVICE, error_of_read
 from p2c.errors import AnswerUnknownError, ServiceRefusedError, UnavailableError
-from p2c.model import ChangePage, Lookup, RowId, SourceQuery, SourceRow
+from p2c.model import (
+    Caller,
+    ChangePage,
+    Lookup,
+    RowId,
+    SourceQuery,
+    SourceRow,
+    TableDefinition,
+)
 from p2c.odata import exact_json, urls
-from p2c.odata.answer import Answer, json_object
+from p2c.odata.answer import Answer, json_object, service_time
 from p2c.odata.batch import BatchRequest, content_type, write_batch
 from p2c.odata.batch_answers import batch_parts
 from p2c.odata.refusals import refusal, unreadable
@@ -29,16 +37,6 @@ LARGEST_PAGE = 5_000
 
 LARGEST_BATCH = 1_000
 """Requests a batch at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableDefinition:
-    """What a table's metadata says of it."""
-
-    logical_name: str
-    entity_set: str
-    primary_key: str
-    is_change_tracking_enabled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,17 +168,44 @@ class DataverseClient:
             lost = AnswerUnknownError
         return batch_parts(SERVICE, answer, len(operations), lost=lost)
 
+    def who_am_i(self) -> Caller:
+        """Return whom Dataverse takes us for; also tells that it takes the token.
+
+        Raises:
+            ServiceRefusedError, RetryLaterError: As a read does.
+        """
+        doing = "asking who we are"
+        answer = self._transport.read(f"{self._root}WhoAmI", {})
+        user_id = self._body(answer, doing, from_link=False).get("UserId")
+        if not isinstance(user_id, str):
+            raise unreadable(SERVICE, answer, doing, "the property UserId")
+        return Caller(user_id, service_time(answer.headers))
+
+    def sample(self, query: SourceQuery) -> int:
+        """Read at most one row as `read` would, with every column and lookup of the query.
+
+        Returns:
+            How many rows came: none when the table is empty, or nothing in it may be read.
+
+        Raises:
+            ServiceRefusedError: A name in the query is wrong, or a privilege is missing.
+            RetryLaterError: Throttled or unavailable.
+        """
+        options = [*wire.read_options(query), ("$top", "1")]
+        url = self._root + urls.with_options(urls.name(query.entity_set), options)
+        doing = f"reading rows of {query.entity_set}"
+        return sum(map(len, self._pages(url, doing, partial(wire.source_rows, query=query))))
+
     def table_definition(self, logical_name: str) -> TableDefinition:
-        """Read what the metadata says of a table.
+        """Read what the metadata says of a table, its columns and lookups, in one request.
 
         Raises:
             ServiceRefusedError: There is no such table (``table-unknown``), among others.
         """
         doing = f"reading the definition of table {logical_name}"
         path = f"EntityDefinitions(LogicalName={urls.text_literal(urls.name(logical_name))})"
-        select = "LogicalName,EntitySetName,PrimaryIdAttribute,ChangeTrackingEnabled"
         answer = self._transport.read(
-            self._root + urls.with_options(path, [("$select", select)]), {}
+            self._root + urls.with_options(path, wire.DEFINITION_OPTIONS), {}
         )
         if answer.status == 404:
             raise refusal(
@@ -192,14 +217,9 @@ class DataverseClient:
             )
         body = self._body(answer, doing, from_link=False)
         try:
-            return TableDefinition(
-                logical_name=str(body["LogicalName"]),
-                entity_set=str(body["EntitySetName"]),
-                primary_key=str(body["PrimaryIdAttribute"]),
-                is_change_tracking_enabled=body["ChangeTrackingEnabled"] is True,
-            )
-        except KeyError as error:
-            raise unreadable(SERVICE, answer, doing, f"the property {error.args[0]}") from error
+            return wire.table_definition(body)
+        except wire.WireError as error:
+            raise unreadable(SERVICE, answer, doing, str(error)) from error
 
     def _searches(
         self,

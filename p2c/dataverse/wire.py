@@ -3,10 +3,30 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from p2c.model import ChangePage, Lookup, LookupRow, LookupTarget, RowId, SourceQuery, SourceRow
+from p2c.model import (
+    ChangePage,
+    Lookup,
+    LookupRow,
+    LookupTarget,
+    RowId,
+    SourceQuery,
+    SourceRow,
+    TableDefinition,
+)
 from p2c.odata import urls
 
 Options = list[tuple[str, str]]
+
+_COLUMNS = "Attributes($select=LogicalName,AttributeType)"
+_NAVIGATION = "ReferencingEntityNavigationPropertyName"
+_RELATIONSHIPS = (
+    f"ManyToOneRelationships($select=ReferencingAttribute,ReferencedEntity,{_NAVIGATION})"
+)
+DEFINITION_OPTIONS: Options = [
+    ("$select", "LogicalName,EntitySetName,PrimaryIdAttribute,ChangeTrackingEnabled"),
+    ("$expand", f"{_COLUMNS},{_RELATIONSHIPS}"),
+]
+"""What is asked of a table's definition: whole definitions run to megabytes."""
 
 
 class WireError(ValueError):
@@ -49,6 +69,38 @@ def row_ids(body: Mapping[str, Any], primary_key: str) -> tuple[RowId, ...]:
         WireError: A row has no id that can be read.
     """
     return tuple(_guid(item.get(primary_key), primary_key) for item in _items(body))
+
+
+def table_definition(body: Mapping[str, Any]) -> TableDefinition:
+    """Read a table's definition, asked for by `DEFINITION_OPTIONS`.
+
+    Raises:
+        WireError: A property is absent.
+    """
+    columns: dict[str, str] = {}
+    for item in _list(body, "Attributes"):
+        column, kind = _texts(item, "LogicalName", "AttributeType")
+        columns[column] = kind
+    navigation: dict[tuple[str, str], str] = {}
+    for item in _list(body, "ManyToOneRelationships"):
+        if item.get(_NAVIGATION) is not None:
+            lookup, target, name = _texts(
+                item, "ReferencingAttribute", "ReferencedEntity", _NAVIGATION
+            )
+            navigation[lookup, target] = name
+    table, entity_set, primary_key = _texts(
+        body, "LogicalName", "EntitySetName", "PrimaryIdAttribute"
+    )
+    if not isinstance(body.get("ChangeTrackingEnabled"), bool):
+        raise WireError("the property ChangeTrackingEnabled")
+    return TableDefinition(
+        logical_name=table,
+        entity_set=entity_set,
+        primary_key=primary_key,
+        is_change_tracking_enabled=body["ChangeTrackingEnabled"],
+        columns=columns,
+        navigation=navigation,
+    )
 
 
 def link(body: Mapping[str, Any], name: str) -> str | None:
@@ -137,10 +189,21 @@ def _columns(item: Mapping[str, Any], names: Sequence[str]) -> dict[str, object]
 
 
 def _items(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    items = body.get("value")
+    return _list(body, "value")
+
+
+def _list(body: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    items = body.get(name)
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise WireError("a list of rows in 'value'")
+        raise WireError(f"a list in '{name}'")
     return items
+
+
+def _texts(item: Mapping[str, Any], *names: str) -> tuple[str, ...]:
+    absent = [name for name in names if not isinstance(item.get(name), str)]
+    if absent:
+        raise WireError(f"the property {absent[0]}")
+    return tuple(item[name] for name in names)
 
 
 def _guid(value: object, where: str) -> RowId:

@@ -4,6 +4,7 @@
 user's default company. What an answer means for a record is `p2c.fno.results`.
 """
 
+import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -12,8 +13,9 @@ from p2c.errors import (
     ThrottledError,
     UnavailableError,
 )
+from p2c.fno.metadata import MetadataError, read_metadata
 from p2c.fno.results import result_of
-from p2c.model import Create, Operation, PartResult, Reason, RecordKey, Written
+from p2c.model import Create, DestinationMetadata, Operation, PartResult, Reason, RecordKey, Written
 from p2c.odata import exact_json, urls
 from p2c.odata.answer import Answer, describe, json_object
 from p2c.odata.batch import BatchRequest, content_type, write_batch
@@ -140,6 +142,26 @@ class FnoClient:
         answer = self._transport.read(self._root + urls.with_options("Companies", options), {})
         records = self._records(answer, "reading Companies")
         return [str(record.get("DataArea", "")).lower() for record in records]
+
+    def metadata(self, entity_sets: Iterable[str]) -> DestinationMetadata:
+        """Read what F&O's metadata says of some data entities, in one request.
+
+        The document is tens of megabytes, so it goes through a temporary file.
+
+        Raises:
+            ServiceRefusedError, RetryLaterError: As `find`.
+        """
+        doing = "reading the metadata"
+        with tempfile.TemporaryFile() as document:
+            answer = self._transport.read(
+                f"{self._root}$metadata", {"Accept": "application/xml"}, into=document
+            )
+            if not answer.is_success:
+                raise self._read_error(answer, doing)
+            try:
+                return read_metadata(document, entity_sets)
+            except MetadataError as error:
+                raise unreadable(SERVICE, answer, doing, str(error)) from error
 
     def _send_batch(
         self, requests: Sequence[BatchRequest], send_before: float

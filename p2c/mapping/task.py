@@ -44,6 +44,10 @@ class TaskMapping:
         fingerprint: Changes when the template or an override changes.
         select_fingerprint: Changes when the columns that are read change: an old delta link is
             of no use then.
+        mandatory: Destination fields that F&O wants on a new record, as the template says.
+        given: Destination field to the values that its default and its value maps may give it.
+        column_types: Source table, and tables behind its lookups, to column to the type that the
+            template was checked against.
         free_text_fields: Destination fields that carry people's data as typed, so their values
             are taken out of a service's words before these are kept.
     """
@@ -62,6 +66,9 @@ class TaskMapping:
     when_moved: WhenMoved = "deactivate"
     fingerprint: str = ""
     select_fingerprint: str = ""
+    mandatory: tuple[str, ...] = ()
+    given: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    column_types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     free_text_fields: frozenset[str] = frozenset()
 
 

@@ -113,6 +113,20 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
+def service_time(headers: Mapping[str, str]) -> datetime | None:
+    """Return what the service's clock said, to the second; None when it did not say.
+
+    Args:
+        headers: Names in lower case.
+    """
+    try:
+        moment = email.utils.parsedate_to_datetime(headers.get("date", ""))
+    except ValueError:
+        return None
+    # "-0000" parses without a zone; HTTP dates are GMT.
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 def describe(answer: Answer) -> str:
     """Say in one short line what came back: the service's words, or that it was no answer of its.
 

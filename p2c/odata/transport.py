@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, BinaryIO, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -43,6 +43,9 @@ READ_ATTEMPTS = 3
 LONGEST_READ_WAIT_SECONDS = 5.0
 """Longest wait between two attempts of a read; a service that asks for more is left alone."""
 
+
+PIECE_BYTES = 64 * 1024
+"""What is held in memory of an answer that goes to a file."""
 
 _E = TypeVar("_E", bound=RetryLaterError)
 
@@ -104,6 +107,7 @@ class _Request:
     body: bytes | None
     operations: int
     send_before: float | None
+    into: BinaryIO | None = None
 
 
 class _LostError(Exception):
@@ -178,10 +182,15 @@ class Transport:
         *,
         batch: bytes | None = None,
         operations: int = 1,
+        into: BinaryIO | None = None,
     ) -> Answer:
         """Get a URL, or post a batch that only reads.
 
         Connection errors, 502, 503 and 504 are repeated up to `READ_ATTEMPTS` times.
+
+        Args:
+            into: File that a large answer's body goes to piece by piece, from its beginning; the
+                answer then holds no more than the first piece.
 
         Returns:
             Any readable answer, whatever its status, except those below.
@@ -193,7 +202,7 @@ class Transport:
             UnavailableError: No answer, a gateway's answer, or an HTML page.
         """
         method = "GET" if batch is None else "POST"
-        request = _Request(method, url, headers, batch, operations, None)
+        request = _Request(method, url, headers, batch, operations, None, into)
         for attempt in range(1, READ_ATTEMPTS + 1):
             try:
                 answer = self._answered(request)
@@ -306,7 +315,9 @@ class Transport:
                 auth=_Bearer(token),
                 timeout=(self._limits.connect_seconds, self._limits.read_seconds),
                 allow_redirects=False,
+                stream=request.into is not None,
             )
+            content = response.content if request.into is None else _saved(response, request.into)
         except TooLateError:
             raise UnavailableError(
                 f"{self.service}: {_what(self.root, request)} was not sent, its time was over.",
@@ -318,7 +329,7 @@ class Transport:
             sent = body is not None and body.started
             raise _LostError(describe_failure(error), sent=sent) from None
         received = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, received, response.content)
+        return Answer(response.status_code, received, content)
 
     def _is_late(self, request: _Request) -> Callable[[], bool]:
         """Return what tells, at the moment of sending, whether it is too late."""
@@ -400,6 +411,18 @@ def _session(root: str, connections: int) -> requests.Session:
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+def _saved(response: requests.Response, into: BinaryIO) -> bytes:
+    """Write an answer's body to a file, which is emptied first; return the first piece."""
+    into.seek(0)
+    into.truncate()
+    first = b""
+    with response:
+        for piece in response.iter_content(PIECE_BYTES):
+            first = first or piece
+            into.write(piece)
+    return first
 
 
 def _what(root: str, request: _Request) -> str:

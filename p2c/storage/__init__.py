@@ -5,7 +5,8 @@
 
 from p2c.storage.account import StorageAccount
 from p2c.storage.clock import SystemClock
+from p2c.storage.probe import AzureProbe
 from p2c.storage.queues import AzureQueue
 from p2c.storage.tables import AzureDocuments
 
-__all__ = ["AzureDocuments", "AzureQueue", "StorageAccount", "SystemClock"]
+__all__ = ["AzureDocuments", "AzureProbe", "AzureQueue", "StorageAccount", "SystemClock"]

@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from azure.core.credentials import TokenCredential
-from azure.data.tables import TableClient
-from azure.storage.queue import QueueClient
+from azure.data.tables import TableClient, TableServiceClient
+from azure.storage.queue import QueueClient, QueueServiceClient
 
 from p2c.storage.queues import AzureQueue
 from p2c.storage.tables import AzureDocuments
@@ -45,22 +45,49 @@ class StorageAccount:
 
     def documents(self, table: str) -> AzureDocuments:
         """Return a table, which is made when something is first written if it is missing."""
-        options: dict[str, Any] = {
-            "api_version": TABLE_API_VERSION,
-            "retry_total": self.retries,
-            "retry_backoff_factor": 0.5,
-            "connection_timeout": _CONNECT_TIMEOUT_SECONDS,
-            "read_timeout": _READ_TIMEOUT_SECONDS,
-        }
+        options = self._table_options
         if self.connection_string is not None:
             client = TableClient.from_connection_string(self.connection_string, table, **options)
         else:
             client = TableClient(self.table_url, table, credential=self.credential, **options)
         return AzureDocuments(client, self._readers)
 
+    def table_service(self) -> TableServiceClient:
+        """Return the client of the account's tables as a whole, for what concerns several."""
+        options = self._table_options
+        if self.connection_string is not None:
+            return TableServiceClient.from_connection_string(self.connection_string, **options)
+        return TableServiceClient(self.table_url, credential=self.credential, **options)
+
     def queue(self, name: str) -> AzureQueue:
         """Return a queue, which is made when it is first sent to or received from if missing."""
-        options: dict[str, Any] = {
+        options = self._queue_options
+        if self.connection_string is not None:
+            client = QueueClient.from_connection_string(self.connection_string, name, **options)
+        else:
+            client = QueueClient(self.queue_url, name, credential=self.credential, **options)
+        return AzureQueue(client)
+
+    def queue_service(self) -> QueueServiceClient:
+        """Return the client of the account's queues as a whole, for what concerns several."""
+        options = self._queue_options
+        if self.connection_string is not None:
+            return QueueServiceClient.from_connection_string(self.connection_string, **options)
+        return QueueServiceClient(self.queue_url, credential=self.credential, **options)
+
+    @property
+    def _table_options(self) -> dict[str, Any]:
+        return {
+            "api_version": TABLE_API_VERSION,
+            "retry_total": self.retries,
+            "retry_backoff_factor": 0.5,
+            "connection_timeout": _CONNECT_TIMEOUT_SECONDS,
+            "read_timeout": _READ_TIMEOUT_SECONDS,
+        }
+
+    @property
+    def _queue_options(self) -> dict[str, Any]:
+        return {
             "api_version": QUEUE_API_VERSION,
             "retry_total": self.retries,
             "initial_backoff": 1,
@@ -69,11 +96,6 @@ class StorageAccount:
             "connection_timeout": _CONNECT_TIMEOUT_SECONDS,
             "read_timeout": _READ_TIMEOUT_SECONDS,
         }
-        if self.connection_string is not None:
-            client = QueueClient.from_connection_string(self.connection_string, name, **options)
-        else:
-            client = QueueClient(self.queue_url, name, credential=self.credential, **options)
-        return AzureQueue(client)
 
     @cached_property
     def _readers(self) -> ThreadPoolExecutor:

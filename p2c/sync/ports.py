@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import Protocol
 
 from p2c.model import (
+    Caller,
     ChangePage,
+    DestinationMetadata,
     Document,
     Lookup,
     Operation,
@@ -21,6 +23,7 @@ from p2c.model import (
     Scalar,
     SourceQuery,
     SourceRow,
+    TableDefinition,
 )
 
 
@@ -98,6 +101,67 @@ class Destination(Protocol):
             ThrottledError, UnavailableError: Certainly nothing was carried out.
             AnswerUnknownError: Any of the operations may have been carried out.
         """
+        ...
+
+
+class SourceSetup(Protocol):
+    """What a check of the set-up asks of Dataverse.
+
+    Every method raises `ServiceRefusedError` for what a person has to mend, and `RetryLaterError`.
+    """
+
+    def who_am_i(self) -> Caller:
+        """Return whom Dataverse takes us for."""
+        ...
+
+    def table_definition(self, logical_name: str) -> TableDefinition:
+        """Read what the metadata says of a table, in one request."""
+        ...
+
+    def changes(self, query: SourceQuery, link: str | None, *, tracked: bool) -> ChangePage:
+        """Read a page of ids, as `Source` does."""
+        ...
+
+    def sample(self, query: SourceQuery) -> int:
+        """Read at most one row with every column and lookup; return how many rows came."""
+        ...
+
+
+class DestinationSetup(Protocol):
+    """What a check of the set-up asks of F&O. Raises as `SourceSetup`."""
+
+    def companies(self) -> list[str]:
+        """Return the ``dataAreaId`` of every legal entity, in lower case."""
+        ...
+
+    def metadata(self, entity_sets: Iterable[str]) -> DestinationMetadata:
+        """Read what the metadata says of some data entities, in one request."""
+        ...
+
+    def find(
+        self, entity_set: str, field: str, values: Iterable[str], select: Sequence[str]
+    ) -> list[dict[str, object]]:
+        """Read records by the values of a field, as `Destination` does."""
+        ...
+
+
+class StorageProbe(Protocol):
+    """What a check of the set-up asks of storage. Raises as `SourceSetup`."""
+
+    def tables(self) -> frozenset[str]:
+        """Return the names of the tables that are p2c's."""
+        ...
+
+    def queues(self) -> frozenset[str]:
+        """Return the names of the queues that are p2c's."""
+        ...
+
+    def try_table(self) -> None:
+        """Make a table, write, read and remove a document, and remove the table."""
+        ...
+
+    def try_queue(self) -> None:
+        """Make a queue, send, receive and complete a message, and remove the queue."""
         ...
 
 

@@ -4,7 +4,7 @@ Every problem is reported, not only the first, each with file, task and field. R
 choosing templates is left to `p2c.templates.load`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -22,7 +22,7 @@ from p2c.mapping.sources import Column, LookupColumn
 from p2c.mapping.task import CompiledTemplate, TaskMapping
 from p2c.mapping.transforms import Country, ValueMap
 from p2c.mapping.values import Rejection
-from p2c.model import Reason, Value
+from p2c.model import Reason, SourceQuery, Value
 from p2c.templates.checks import (
     check_fields,
     check_literals,
@@ -33,7 +33,7 @@ from p2c.templates.checks import (
     with_customs,
 )
 from p2c.templates.files import suggestion
-from p2c.templates.lines import Line, build
+from p2c.templates.lines import Line, build, constants
 from p2c.templates.metadata import DataEntity, Metadata
 from p2c.templates.model import RequirementSpec, TaskSpec
 from p2c.templates.projects import BoundTask, BoundTemplate
@@ -97,6 +97,9 @@ class TaskCompiler:
             when_moved=spec.when_moved,
             fingerprint=fingerprint(record, sorted(retired.items())),
             select_fingerprint=fingerprint(query),
+            mandatory=spec.mandatory,
+            given={line.field: tuple(_given(line)) for line in mappings},
+            column_types=self._column_types(query),
             free_text_fields=self._free_text(mappings),
         )
 
@@ -215,6 +218,18 @@ class TaskCompiler:
                 retired[name] = empty_value(field_type) if value is None else value
         return retired
 
+    def _column_types(self, query: SourceQuery) -> dict[str, dict[str, str]]:
+        """Types of the columns that are read, by table."""
+        wanted: dict[str, set[str]] = {query.table: set(query.columns)}
+        for lookup in query.lookups:
+            for target in lookup.targets:
+                wanted.setdefault(target.table, set()).update(target.columns)
+        tables = self.metadata.tables
+        return {
+            table: {column: tables[table].columns[column].type for column in sorted(columns)}
+            for table, columns in wanted.items()
+        }
+
     def _free_text(self, mappings: tuple[FieldMapping, ...]) -> frozenset[str]:
         """Text fields copied from what people type, except from columns that hold a number."""
         numbers = {line.source for line in mappings if line.field in self.entity.key}
@@ -230,6 +245,12 @@ class TaskCompiler:
                 for step in line.transforms
             )
         )
+
+
+def _given(line: FieldMapping) -> Iterator[Value]:
+    for _, _, value in constants(line):
+        if value is not None and not isinstance(value, Rejection):
+            yield value
 
 
 def compile_template(

@@ -4,8 +4,8 @@ Checking runs what the line can give through its own transforms: whatever a defa
 map yields has to convert to the field's type, before any row is read.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from p2c.mapping.conversion import FieldType
 from p2c.mapping.engine import FieldMapping
@@ -19,6 +19,7 @@ from p2c.mapping.transforms import (
     left_side,
 )
 from p2c.mapping.values import Rejection, as_text, is_blank, shown
+from p2c.model import Value
 from p2c.templates.metadata import ColumnDefinition
 from p2c.templates.model import (
     CountryTransform,
@@ -168,28 +169,29 @@ def _map_of(transform: Transform) -> ValueMap | None:
     return transform if isinstance(transform, ValueMap) else None
 
 
-def _check_constants(line: Line, mapping: FieldMapping) -> None:
+def constants(mapping: FieldMapping) -> Iterator[tuple[str, object, Value | Rejection | None]]:
+    """Yield what a field's default and value maps may give: its name, as written, as converted."""
     for position, transform in enumerate(mapping.transforms):
-        rest = FieldMapping(line.field, None, mapping.transforms[position + 1 :], line.field_type)
+        rest = replace(mapping, source=None, transforms=mapping.transforms[position + 1 :])
         if isinstance(transform, Default):
-            _check_constant(line, rest, "the default", transform.value)
+            yield "the default", transform.value, rest.convert(transform.value)
         if (value_map := _map_of(transform)) is not None:
             for right in dict.fromkeys(value_map.entries.values()):
-                _check_constant(line, rest, f"the right side in {value_map.name}", right)
+                yield f"the right side in {value_map.name}", right, rest.convert(right)
 
 
-def _check_constant(line: Line, rest: FieldMapping, what: str, value: object) -> None:
-    result = rest.convert(value)
-    if not isinstance(result, Rejection):
-        return
-    if line.field_type.members and result.code == "value-not-convertible":
-        code = "enum-member-unknown"
-    else:
-        code = {
-            "value-too-long": "constant-too-long",
-            "value-not-mapped": "default-not-mapped",
-        }.get(result.code, "type-mismatch")
-    line.report(code, f"{what} {shown(as_text(value) or '')}: {result.text}")
+def _check_constants(line: Line, mapping: FieldMapping) -> None:
+    for what, value, result in constants(mapping):
+        if not isinstance(result, Rejection):
+            continue
+        if line.field_type.members and result.code == "value-not-convertible":
+            code = "enum-member-unknown"
+        else:
+            code = {
+                "value-too-long": "constant-too-long",
+                "value-not-mapped": "default-not-mapped",
+            }.get(result.code, "type-mismatch")
+        line.report(code, f"{what} {shown(as_text(value) or '')}: {result.text}")
 
 
 def _check_copy(line: Line, transforms: tuple[Transform, ...]) -> None:

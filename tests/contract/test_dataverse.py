@@ -296,6 +296,22 @@ class TestDefinitions:
         assert found.primary_key == f"{table}id"
         assert found.is_change_tracking_enabled
 
+    def test_a_definition_tells_columns_and_how_lookups_are_followed(self, environment):
+        found = environment.dataverse.table_definition("contact")
+        assert found.columns["lastname"] == "String"
+        assert found.columns["statecode"] == "State"
+        assert found.columns["parentcustomerid"] == "Customer"
+        for target in ("account", "contact"):
+            assert found.navigation["parentcustomerid", target] == f"parentcustomerid_{target}"
+
+    def test_it_says_who_we_are_and_what_time_it_is(self, environment):
+        caller = environment.dataverse.who_am_i()
+        assert len(caller.user_id) == 36
+        assert caller.service_time is not None
+
+    def test_at_most_one_row_is_sampled(self, environment):
+        assert environment.dataverse.sample(CONTACTS) in {0, 1}
+
     def test_a_table_that_is_not_there_is_unknown(self, environment):
         with pytest.raises(ServiceRefusedError) as caught:
             environment.dataverse.table_definition("nosuchtable")

@@ -22,6 +22,17 @@ def test_the_legal_entity_is_among_the_companies(environment):
     assert LEGAL_ENTITY in environment.fno.companies()
 
 
+def test_the_metadata_tells_keys_types_and_members_of_what_was_asked_for(environment):
+    found = environment.fno.metadata(["CustomersV2", "CustomerGroups", "NoSuchEntities"])
+    assert found.entities.keys() == {"CustomersV2", "CustomerGroups"}
+    assert "Companies" in found.entity_sets
+    customers = found.entities["CustomersV2"]
+    assert customers.key == ("dataAreaId", "CustomerAccount")
+    assert customers.fields["CreditLimit"] == "Edm.Decimal"
+    kind = customers.fields["IsExternallyMaintained"]
+    assert found.enums[kind.removeprefix("enum:")] == {"No", "Yes"}
+
+
 class TestSingleRecords:
     def test_a_record_is_created_found_and_changed(self, environment):
         creation = environment.records.customer(OrganizationName="Søn & O'Brien", CreditLimit=10)

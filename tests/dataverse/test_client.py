@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from p2c.dataverse import DataverseClient, TableDefinition
+from p2c.dataverse import DataverseClient
 from p2c.dataverse.client import DataverseOperation
 from p2c.errors import (
     AnswerUnknownError,
@@ -15,7 +15,15 @@ from p2c.errors import (
     ServiceRefusedError,
     UnavailableError,
 )
-from p2c.model import ChangePage, Lookup, LookupRow, LookupTarget, SourceQuery, SourceRow
+from p2c.model import (
+    ChangePage,
+    Lookup,
+    LookupRow,
+    LookupTarget,
+    SourceQuery,
+    SourceRow,
+    TableDefinition,
+)
 from p2c.odata.meter import Meter
 from p2c.odata.transport import Limits, Transport
 from p2c.sync.ports import Source
@@ -197,9 +205,9 @@ class TestChanges:
     @pytest.mark.parametrize(
         ("body", "told"),
         [
-            ({}, "a list of rows in 'value'"),
-            ({"value": 1}, "a list of rows in 'value'"),
-            ({"value": [1]}, "a list of rows in 'value'"),
+            ({}, "a list in 'value'"),
+            ({"value": 1}, "a list in 'value'"),
+            ({"value": [1]}, "a list in 'value'"),
             ({"value": [{}]}, "a GUID as contactid"),
             ({"value": [{"contactid": "x"}]}, "a GUID as contactid"),
             ({"value": [{"reason": "deleted"}]}, "a GUID as id of a deleted row"),
@@ -414,22 +422,49 @@ class TestBatch:
             client.batch([DataverseOperation("GET", "contacts")] * 1_001)
 
 
+DEFINITION = {
+    "LogicalName": "contact",
+    "EntitySetName": "contacts",
+    "PrimaryIdAttribute": "contactid",
+    "ChangeTrackingEnabled": True,
+    "Attributes": [
+        {"LogicalName": "lastname", "AttributeType": "String", "MetadataId": ID_1},
+        {"LogicalName": "parentcustomerid", "AttributeType": "Customer"},
+    ],
+    "ManyToOneRelationships": [
+        {
+            "ReferencingAttribute": "parentcustomerid",
+            "ReferencedEntity": "account",
+            "ReferencingEntityNavigationPropertyName": "parentcustomerid_account",
+        },
+        {
+            "ReferencingAttribute": "owninguser",
+            "ReferencedEntity": "systemuser",
+            "ReferencingEntityNavigationPropertyName": None,
+        },
+    ],
+}
+
+
 class TestTableDefinition:
-    def test_it_tells_whether_change_tracking_is_on(self, client, server):
-        server.play(
-            json_reply(
-                {
-                    "LogicalName": "contact",
-                    "EntitySetName": "contacts",
-                    "PrimaryIdAttribute": "contactid",
-                    "ChangeTrackingEnabled": True,
-                }
-            )
+    def test_it_tells_names_change_tracking_columns_and_lookups_in_one_request(
+        self, client, server
+    ):
+        server.play(json_reply(DEFINITION))
+        assert client.table_definition("contact") == TableDefinition(
+            "contact",
+            "contacts",
+            "contactid",
+            True,
+            {"lastname": "String", "parentcustomerid": "Customer"},
+            {("parentcustomerid", "account"): "parentcustomerid_account"},
         )
-        definition = client.table_definition("contact")
-        assert definition == TableDefinition("contact", "contacts", "contactid", True)
-        path = urlsplit(server.received[0].path).path
-        assert path == "/api/data/v9.2/EntityDefinitions(LogicalName='contact')"
+        url = urlsplit(server.received[0].path)
+        assert url.path == "/api/data/v9.2/EntityDefinitions(LogicalName='contact')"
+        assert parse_qs(url.query)["$expand"] == [
+            "Attributes($select=LogicalName,AttributeType),ManyToOneRelationships($select="
+            "ReferencingAttribute,ReferencedEntity,ReferencingEntityNavigationPropertyName)"
+        ]
 
     def test_a_table_that_is_not_there_is_named(self, client, server):
         server.play(error_reply(404, "0x80060888", "Could not find an entity"))
@@ -437,8 +472,42 @@ class TestTableDefinition:
         assert error.code == "table-unknown"
         assert "the definition of table msdynce_x" in str(error)
 
-    def test_a_definition_without_a_property_is_unreadable(self, client, server):
-        server.play(json_reply({"LogicalName": "contact"}))
+    @pytest.mark.parametrize("name", DEFINITION)
+    def test_a_definition_without_a_property_is_unreadable(self, client, server, name):
+        left = {key: value for key, value in DEFINITION.items() if key != name}
+        server.play(json_reply(left))
         error = caught(lambda: client.table_definition("contact"))
         assert isinstance(error, UnavailableError)
-        assert "the property EntitySetName" in str(error)
+        assert error.code == "answer-unreadable"
+        assert name in str(error)
+
+
+class TestSetup:
+    def test_who_we_are_comes_with_the_time_of_the_service(self, client, server):
+        server.play(json_reply({"UserId": ID_1}))
+        caller = client.who_am_i()
+        assert caller.user_id == ID_1
+        assert caller.service_time is not None
+        assert server.received[0].path == "/api/data/v9.2/WhoAmI"
+
+    def test_an_answer_that_does_not_say_who_we_are_is_unreadable(self, client, server):
+        server.play(json_reply({}))
+        assert caught(client.who_am_i).code == "answer-unreadable"
+
+    @pytest.mark.parametrize("rows", [0, 1])
+    def test_a_sample_asks_for_one_row_with_all_columns_and_lookups(self, client, server, rows):
+        row = {
+            "contactid": ID_1,
+            "lastname": "x",
+            "creditlimit": None,
+            "_parentcustomerid_value": None,
+            "_transactioncurrencyid_value": None,
+        }
+        server.play(json_reply({"value": [row] * rows}))
+        assert client.sample(QUERY) == rows
+        url = urlsplit(server.received[0].path)
+        options = parse_qs(url.query)
+        assert url.path == "/api/data/v9.2/contacts"
+        assert options["$top"] == ["1"]
+        assert options["$select"][0].split(",")[:3] == ["contactid", "lastname", "creditlimit"]
+        assert "parentcustomerid_contact($select=contactid,lastname)" in options["$expand"][0]

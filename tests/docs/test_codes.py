@@ -18,6 +18,7 @@ NO_CODES = {
     "missing-reference",  # A member of `Written`; people see reference-missing.
     "ms-dyn-aid",
     "no-store",
+    "not-checked",  # What a check came to.
     "not-guid",  # Replaced by body-invalid.
     "not-true",  # As above.
     "retry-after",

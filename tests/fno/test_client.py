@@ -33,6 +33,12 @@ from tests.support.canned_server import (
 )
 
 LATER = 1e9
+METADATA = b"""<?xml version="1.0" encoding="utf-8"?>
+<Edmx><Schema>
+<EntityType Name="Group"><Key><PropertyRef Name="dataAreaId"/><PropertyRef Name="Id"/></Key>
+<Property Name="dataAreaId" Type="Edm.String"/><Property Name="Id" Type="Edm.String"/></EntityType>
+<EntityContainer><EntitySet Name="Groups" EntityType="N.Group"/></EntityContainer>
+</Schema></Edmx>"""
 
 
 @pytest.fixture
@@ -371,3 +377,29 @@ class TestSingleRecords:
         server.play(json_reply({"value": [{"DataArea": "USMF"}, {"DataArea": "demf"}]}))
         assert client.companies() == ["usmf", "demf"]
         assert options(server.received[0].path)["cross-company"] == ["true"]
+
+
+class TestMetadata:
+    def test_it_is_read_in_one_request(self, client, server):
+        server.play(Reply(200, {"Content-Type": "application/xml"}, METADATA))
+        found = client.metadata(["Groups"])
+        assert found.entities["Groups"].key == ("dataAreaId", "Id")
+        assert server.received[0].path == "/data/$metadata"
+        assert server.received[0].headers["accept"] == "application/xml"
+
+    @pytest.mark.parametrize(
+        ("body", "expected"),
+        [(b"", "XML (line 1: no element found)"), (b"<a/>", "an EntitySet in it")],
+        ids=["nothing", "other XML"],
+    )
+    def test_another_document_is_unreadable(self, client, server, body, expected):
+        server.play(Reply(200, {"Content-Type": "application/xml"}, body))
+        error = caught(lambda: client.metadata(["Groups"]))
+        assert error.code == "answer-unreadable"
+        assert expected in str(error)
+
+    def test_a_refusal_says_what_was_read(self, client, server):
+        server.play(error_reply(403, "", "no"))
+        error = caught(lambda: client.metadata(["Groups"]))
+        assert error.code == "privilege-missing"
+        assert "reading the metadata" in str(error)

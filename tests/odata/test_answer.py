@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2c.odata.answer import Answer, describe, fault, is_html, retry_after_seconds
+from p2c.odata.answer import (
+    Answer,
+    describe,
+    fault,
+    is_html,
+    retry_after_seconds,
+    service_time,
+)
 
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 
@@ -99,3 +106,16 @@ def test_the_words_of_a_service_are_cut_to_256_characters():
 @pytest.mark.parametrize("name", ["x-ms-service-request-id", "req_id", "ms-dyn-aid"])
 def test_the_request_id_is_found_under_the_names_of_both_services(name):
     assert Answer(200, {name: "abc"}, b"").request_id == "abc"
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("Mon, 02 Mar 2026 08:00:00 GMT", datetime(2026, 3, 2, 8, tzinfo=UTC)),
+        ("Mon, 02 Mar 2026 08:00:00 -0000", datetime(2026, 3, 2, 8, tzinfo=UTC)),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_the_time_of_the_service_is_read_from_its_header(text, moment):
+    assert service_time({"date": text} if text else {}) == moment

@@ -1,6 +1,7 @@
 """Sending over real sockets: tokens, repeats, and what is known after each way to fail."""
 
 import socket
+import tempfile
 import threading
 import time
 import traceback
@@ -20,7 +21,7 @@ from p2c.errors import (
 )
 from p2c.odata.correlation import correlated
 from p2c.odata.meter import Meter
-from p2c.odata.transport import Limits, Transport
+from p2c.odata.transport import PIECE_BYTES, Limits, Transport
 from tests.support.canned_server import (
     CannedServer,
     Reply,
@@ -442,3 +443,24 @@ def test_threads_share_a_transport(server):
             thread.join(max(0.0, deadline - time.monotonic()))
     assert len(server.received) == 40
     assert bench.meter.snapshot()["fno"] == 40
+
+
+class TestLargeAnswers:
+    def test_the_body_goes_to_the_file_and_only_its_beginning_is_kept(self, bench, server):
+        body = b"x" * (3 * PIECE_BYTES)
+        server.play(Reply(200, {}, body))
+        with tempfile.TemporaryFile() as file:
+            file.write(b"older and longer than nothing")
+            answer = bench.transport.read(f"{bench.transport.root}/data/Set", {}, into=file)
+            file.seek(0)
+            assert file.read() == body
+        assert answer.status == 200
+        assert 0 < len(answer.body) <= PIECE_BYTES
+
+    @pytest.mark.parametrize("first", [html_reply(200), Reply(200, {}, b"begun", breakage="cut")])
+    def test_what_a_failed_attempt_left_is_not_in_the_file(self, bench, server, first):
+        server.play(first, Reply(200, {}, b"whole"))
+        with tempfile.TemporaryFile() as file:
+            bench.transport.read(f"{bench.transport.root}/data/Set", {}, into=file)
+            file.seek(0)
+            assert file.read() == b"whole"

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from p2c.errors import SettingError
-from p2c.settings import Settings, StorageSettings, load_settings, setting_names
+from p2c.settings import (
+    Settings,
+    StorageSettings,
+    find_settings,
+    load_settings,
+    setting_names,
+)
 
 GOOD = {
     "P2C_DATAVERSE_URL": "https://contoso.crm4.dynamics.com",
@@ -334,3 +340,42 @@ def test_every_setting_says_what_it_is_for() -> None:
     # The storage settings describe themselves, one by one.
     assert without == []
     assert all(re.fullmatch(r"(P2C_|AzureWebJobsStorage).*", name) for name in setting_names())
+
+
+def test_settings_that_are_right_leave_nothing_unusable() -> None:
+    found = find_settings(GOOD)
+    assert found.settings == load_settings(GOOD)
+    assert (found.problems, found.unusable) == ((), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("changes", "unusable"),
+    [
+        ({"P2C_FNO_URL": None}, {"P2C_FNO_URL"}),
+        (
+            {"P2C_LEGAL_ENTITY": "too long", "P2C_SETTLE_SECONDS": "x"},
+            {"P2C_LEGAL_ENTITY", "P2C_SETTLE_SECONDS"},
+        ),
+        ({"AzureWebJobsStorage": None}, {"AzureWebJobsStorage"}),
+        (
+            {"AzureWebJobsStorage": None, f"{PREFIX}accountName": "No!"},
+            {"AzureWebJobsStorage"},
+        ),
+        ({f"{PREFIX}accountName": "contoso"}, {"AzureWebJobsStorage"}),
+        ({"P2C_BOGUS": "1"}, {"P2C_BOGUS"}),
+    ],
+)
+def test_what_is_wrong_is_unusable_and_the_rest_keeps_its_value(
+    changes: dict[str, str | None], unusable: set[str]
+) -> None:
+    environ = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
+    found = find_settings(environ)
+    assert found.unusable == unusable
+    assert len(found.problems) == len(unusable)
+    assert found.settings.dataverse_url == GOOD["P2C_DATAVERSE_URL"]
+
+
+def test_the_token_of_the_sandbox_is_unusable_with_a_real_service() -> None:
+    found = find_settings({**GOOD, "P2C_CREDENTIAL": "sandbox"})
+    assert found.unusable == {"P2C_CREDENTIAL"}
+    assert len(found.problems) == 2

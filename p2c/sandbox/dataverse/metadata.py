@@ -11,6 +11,7 @@ from p2c.sandbox.dataverse.schema import (
     BY_NAME,
     EDM_TYPES,
     Column,
+    Lookup,
     Table,
 )
 from p2c.sandbox.http import Call, Reply, Segment, json_reply, unquote_literal
@@ -73,12 +74,56 @@ def definitions(call: Call, segments: list[Segment], switches: Switches) -> Repl
     if table is None:
         raise refused(404, "0x80060888", f"Could not find an entity with name {key}.")
     if len(segments) == 1:
-        return json_reply(200, _picked(_definition(table, switches), select))
+        found = _picked(_definition(table, switches), select)
+        return json_reply(200, found | _expanded(table, options.get("$expand", "")))
     if segments[1].name == "Keys":
         return json_reply(200, {"value": [_picked(k, select) for k in keys(table, switches)]})
     if segments[1].name == "Attributes":
         return json_reply(200, {"value": _attributes(table, segments[2:], select, options)})
     raise refused(404, BAD_REQUEST, f"Resource not found for the segment '{segments[1].name}'.")
+
+
+_EXPAND = re.compile(r"(\w+)(?:\(\$select=([\w,]+)\))?(?:,|$)")
+
+
+def _expanded(table: Table, expand: str) -> dict[str, Any]:
+    """The collections of a definition that ``$expand`` names, each with its own ``$select``."""
+    found: dict[str, Any] = {}
+    place = 0
+    while place < len(expand):
+        match = _EXPAND.match(expand, place)
+        items = _collection(table, match[1]) if match else None
+        if match is None or items is None:
+            raise refused(
+                400, BAD_REQUEST, f"The query option $expand={expand[:100]} is not valid."
+            )
+        select = match[2].split(",") if match[2] else []
+        kind = "AttributeMetadata" if match[1] == "Attributes" else "OneToManyRelationshipMetadata"
+        found[match[1]] = [_picked(item, select, kind) for item in items]
+        place = match.end()
+    return found
+
+
+def _collection(table: Table, name: str) -> list[dict[str, Any]] | None:
+    if name == "Attributes":
+        return [_attribute(table, column) for column in table.columns.values()]
+    if name == "ManyToOneRelationships":
+        return [_relationship(table, lookup) for lookup in table.lookups.values()]
+    return None
+
+
+def _relationship(table: Table, lookup: Lookup) -> dict[str, Any]:
+    name = f"{table.logical_name}_{lookup.navigation}"
+    return {
+        "MetadataId": str(uuid.uuid5(uuid.NAMESPACE_OID, name)),
+        "SchemaName": name,
+        "RelationshipType": "OneToManyRelationship",
+        "ReferencedEntity": lookup.target,
+        "ReferencedAttribute": f"{lookup.target}id",
+        "ReferencingEntity": table.logical_name,
+        "ReferencingAttribute": lookup.column[1:-6],
+        "ReferencingEntityNavigationPropertyName": lookup.navigation,
+    }
 
 
 def _definition(table: Table, switches: Switches) -> dict[str, Any]:

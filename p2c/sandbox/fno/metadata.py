@@ -3,7 +3,7 @@
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from p2c.sandbox.fno.schema import MANDATORY, NAMESPACE, Entity, entities, enums
+from p2c.sandbox.fno.schema import MANDATORY, NAMESPACE, READ_ONLY, Entity, entities, enums
 from p2c.sandbox.http import Call, Reply, Segment, json_reply, unquote_literal
 
 _REQUIRED = '<Annotation Term="Microsoft.Dynamics.OData.Core.V1.IsRequired" Bool="true" />'
@@ -75,7 +75,7 @@ def _public_entity(entity: Entity) -> dict[str, Any]:
     return {
         "Name": entity.name,
         "EntitySetName": entity.entity_set,
-        "IsReadOnly": entity.table == "companies",
+        "IsReadOnly": entity.table in READ_ONLY,
         "Properties": [
             {
                 "Name": prop.name,

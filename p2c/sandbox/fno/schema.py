@@ -22,6 +22,18 @@ _NAMES = {
         "groups",
         "Customer groups (CustGroup)",
     ),
+    "OperationalSitesV2": (
+        "OperationalSiteV2",
+        "InventOperationalSiteV2Entity",
+        "sites",
+        "Sites V2 (InventSite)",
+    ),
+    "Warehouses": (
+        "Warehouse",
+        "InventWarehouseEntity",
+        "warehouses",
+        "Warehouses (InventLocation)",
+    ),
     "CustomersV2": ("CustomerV2", "CustCustomerV2Entity", "customers", "Customers (CustTable)"),
     "CustomersV3": ("CustomerV3", "CustCustomerV3Entity", "customers", "Customers (CustTable)"),
     "CDSContactPersons": (
@@ -121,6 +133,9 @@ MANDATORY: dict[str, tuple[str, ...]] = {
     "contacts": ("ContactPersonPartyNumber", "AssociatedPartyNumber"),
     "groups": ("CustomerGroupId",),
 }
+
+READ_ONLY = frozenset({"companies", "sites", "warehouses"})
+"""Sites and warehouses are what the switches say."""
 
 EMPTY: dict[str, object] = {
     "Edm.String": "",

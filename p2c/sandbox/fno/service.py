@@ -28,10 +28,10 @@ from p2c.sandbox.fno.read import (
     read_one,
     show,
 )
-from p2c.sandbox.fno.schema import Entity, entities
+from p2c.sandbox.fno.schema import READ_ONLY, Entity, entities
 from p2c.sandbox.fno.store import Record, Store
 from p2c.sandbox.fno.values import typed_values
-from p2c.sandbox.fno.write import Writer, preload
+from p2c.sandbox.fno.write import Writer, fill_sites, preload
 from p2c.sandbox.http import (
     BadPathError,
     Call,
@@ -63,9 +63,19 @@ class Fno:
 
     def __init__(self) -> None:
         self.store = Store()
-        self.switches = Switches()
         self.writer = Writer(self.store)
         preload(self.store)
+        self.switches = Switches()
+
+    @property
+    def switches(self) -> Switches:
+        """The switches; sites and warehouses are as they say."""
+        return self._switches
+
+    @switches.setter
+    def switches(self, switches: Switches) -> None:
+        self._switches = switches
+        fill_sites(self.store, switches)
 
     def unauthorized(self) -> Reply:
         """The answer to a call without a token."""
@@ -245,7 +255,7 @@ class Fno:
 
     @staticmethod
     def _writable(entity: Entity) -> None:
-        if entity.table == "companies":
+        if entity.table in READ_ONLY:
             raise bad_request(f"The data entity '{entity.name}' is read-only.")
 
     @staticmethod

@@ -18,6 +18,8 @@ INDEXED = {
     "parties": ("PartyNumber",),
     "groups": ("CustomerGroupId",),
     "companies": ("DataArea",),
+    "sites": ("SiteId",),
+    "warehouses": ("WarehouseId",),
 }
 KEYS = {
     "customers": ("dataAreaId", "CustomerAccount"),
@@ -25,6 +27,8 @@ KEYS = {
     "parties": ("PartyNumber",),
     "groups": ("dataAreaId", "CustomerGroupId"),
     "companies": ("DataArea",),
+    "sites": ("dataAreaId", "SiteId"),
+    "warehouses": ("dataAreaId", "WarehouseId"),
 }
 
 
@@ -112,6 +116,10 @@ class Store:
     def delete(self, table: str, record: Record) -> None:
         """Remove a record."""
         self._set(table, folded(record.values, KEYS[table]), None)
+
+    def empty(self, table: str) -> None:
+        """Remove every record of a table."""
+        self.tables[table] = RecordTable(table)
 
     def find(self, table: str, values: dict[str, Any]) -> Record | None:
         """The record with this key."""

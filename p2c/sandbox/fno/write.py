@@ -310,3 +310,16 @@ def preload(store: Store) -> None:
                 },
             )
     entities()
+
+
+def fill_sites(store: Store, switches: Switches) -> None:
+    """Give every legal entity the sites and warehouses that the switches name."""
+    companies = [record.values["DataArea"] for record in store.tables["companies"].records.values()]
+    for table, field, names in (
+        ("sites", "SiteId", switches.fno_sites),
+        ("warehouses", "WarehouseId", switches.fno_warehouses),
+    ):
+        store.empty(table)
+        for company in companies:
+            for name in names:
+                store.insert(table, {"dataAreaId": company, field: name})
