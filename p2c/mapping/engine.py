@@ -98,7 +98,7 @@ class RecordMapping:
     def __call__(self, row: SourceRow) -> MappingResult:
         """Return the record the row becomes, or why it becomes none."""
         if self.filter is not None and not self.filter.holds(row):
-            return NotMapped(Outcome.SKIPPED, self._skip_reason(row))
+            return NotMapped(Outcome.SKIPPED, self._skip_reason(row), key=self._key_of(row))
         values: dict[str, Value | None] = {}
         rejections: list[tuple[FieldMapping, Rejection]] = []
         for mapping in self.fields:
@@ -125,6 +125,15 @@ class RecordMapping:
             values,
             tuple(found for _, found in prerequisites if found is not None),
         )
+
+    def _key_of(self, row: SourceRow) -> RecordKey | None:
+        """Return the key alone, of a row whose other fields do not matter."""
+        values: dict[str, Value | None] = {}
+        for mapping in self.fields:
+            if mapping.field in self.key_fields:
+                value = mapping.value_of(row)
+                values[mapping.field] = None if isinstance(value, Rejection) else value
+        return self._known_key(values)
 
     def _key(self, values: Mapping[str, Value | None]) -> RecordKey:
         parts = tuple((field, self._key_part(field, values)) for field in self.key_fields)

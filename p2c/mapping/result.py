@@ -49,7 +49,8 @@ class NotMapped:
     """Why a row gives no record: SKIPPED, WAITING (with what it waits for) or REJECTED.
 
     Attributes:
-        key: The key the record would have, where the row gives one; for people to find it by.
+        key: The key the record would have, where the row gives one: for people to find it by, and
+            because the record under it stays this row's.
     """
 
     outcome: Outcome

@@ -5,7 +5,7 @@ seen to hold. It says what to store before sending, so that a crash leaves no fo
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
@@ -65,6 +65,17 @@ def is_trusted(entry: Entry, key: RecordKey) -> bool:
 def keys_to_look_up(entry: Entry, mapped: Mapped | None) -> tuple[RecordKey, ...]:
     """Return every key under which F&O may hold a record of this row; a gone row is not mapped."""
     return (*entry.keys, mapped.key) if mapped else entry.keys
+
+
+def with_inherited(task: TaskMapping, entry: Entry, mapped: Mapped) -> Entry:
+    """Return the entry with the mapped key in it, as one whose record another row wrote before.
+
+    Nothing is certain of any field then, so one that is blank is cleared.
+    """
+    keys = (mapped.key, *entry.keys)
+    if entry.keys:
+        return replace(entry, keys=keys)
+    return replace(entry, keys=keys, hashes=_doubtful(task, mapped))
 
 
 def plan_from_ledger(task: TaskMapping, entry: Entry, mapped: Mapped, hash_key: bytes) -> Plan:
@@ -255,10 +266,15 @@ def _known_hashes(task: TaskMapping, entry: Entry, mapped: Mapped) -> Mapping[st
     if _current_identity(entry) == mapped.key.identity:
         return entry.hashes
     if any(known.identity == mapped.key.identity for known in entry.keys):
-        retires = "deactivate" in (task.when_deleted, task.when_moved)
-        fields = _patchable(task, mapped) if retires else mapped.values
-        return dict.fromkeys((field for field in fields if field not in task.key_fields), MAYBE)
+        return _doubtful(task, mapped)
     return {}
+
+
+def _doubtful(task: TaskMapping, mapped: Mapped) -> dict[str, str]:
+    """Return hashes for a record that p2c wrote once, of which nothing is certain now."""
+    retires = "deactivate" in (task.when_deleted, task.when_moved)
+    fields = _patchable(task, mapped) if retires else mapped.values
+    return dict.fromkeys((field for field in fields if field not in task.key_fields), MAYBE)
 
 
 def _written(known: Mapping[str, str], field: str) -> bool:

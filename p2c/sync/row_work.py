@@ -33,6 +33,7 @@ class Work:
         part_done: Some operation was confirmed although the row as a whole is not done.
         confirmed: Every operation that F&O confirmed, in the order they were sent.
         retry_in_seconds: When to try again, None when there is no need.
+        awaited: A run waits for that; otherwise the row counts as waiting, for a later run.
         registered: The row may be in the index of waiting rows without the ledger knowing it.
     """
 
@@ -55,6 +56,7 @@ class Work:
     confirmed: list[Operation] = field(default_factory=list)
     retry_in_seconds: float | None = None
     counts_as_attempt: bool = False
+    awaited: bool = True
     registered: bool = False
 
     def map_row(self, task: TaskMapping) -> None:

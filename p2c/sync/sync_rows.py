@@ -285,7 +285,9 @@ class RowSync:
                 report.outcomes[entry.outcome] = report.outcomes.get(entry.outcome, 0) + 1
 
     def _requeue_passing(self, message: RowsMessage, works: list[Work], report: Report) -> None:
-        """Queue rows for another try: soon after an unknown answer, a clash or throttling."""
+        """Queue rows for another try: soon after an unknown answer, a clash or throttling,
+        and when it is clear whose a number is.
+        """
         now = self._clock.now()
         for work in works:
             if work.retry_in_seconds is None:
@@ -295,7 +297,8 @@ class RowSync:
             until = max(until, closed) if closed else until
             attempt = message.attempt + 1 if work.counts_as_attempt else message.attempt
             self._send(message, until, rows=[work.row_id], verify=False, attempt=attempt)
-            report.wait(until)
+            if work.awaited:
+                report.wait(until)
 
     @staticmethod
     def _newly_unsettled(work: Work) -> bool:

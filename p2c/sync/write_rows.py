@@ -1,7 +1,8 @@
 """Writes mapped rows to F&O: look where it is not known what F&O holds, decide, send one batch.
 
 A record that turns out to exist, or to be gone, is looked at and decided again within the message.
-Nothing is sent whose key and newly written fields are not in the ledger yet.
+Nothing is sent whose key and newly written fields are not in the ledger yet, and no key gets there
+that is another row's (`p2c.sync.acquire_keys`).
 """
 
 import itertools
@@ -18,6 +19,7 @@ from p2c.errors import (
 from p2c.mapping.result import Prerequisite
 from p2c.mapping.task import TaskMapping
 from p2c.model import Operation, PartResult, Reason, Written
+from p2c.sync.acquire_keys import KeyAcquirer
 from p2c.sync.backoff import Backoff
 from p2c.sync.claims import Held
 from p2c.sync.decide import (
@@ -70,6 +72,7 @@ class RowWriter:
         self._limiter = limiter
         self._pace = pace
         self._waiting = waiting
+        self._keys = KeyAcquirer(runtime)
         self._present: dict[tuple[str, str, str], None] = {}
 
     def write(
@@ -85,11 +88,14 @@ class RowWriter:
         """Bring the rows without an outcome to F&O and note on each what it came to.
 
         Raises:
-            RetryLaterError: F&O cannot be asked now; rows without an outcome were not written.
+            RetryLaterError: F&O, or Sales about the owner of a number, cannot be asked now; rows
+                without an outcome were not written.
         """
         for work in works:
             if work.waits_for:
                 self._register(task, work, work.waits_for, execution)
+        # Before the look: what F&O holds under a key is certain once nobody else may write it.
+        self._keys.acquire(task, works, held)
         pending = [work for work in works if not work.outcome]
         for work in pending:
             self._plan_from_ledger(task, work)

@@ -46,22 +46,22 @@ def claims_are_not_exclusive() -> Any:
         return {row: replace(entry, claim=None) for row, entry in read(self, row_ids).items()}
 
     read = Ledger.read
-    return _patched((Ledger, "write", unconditional), (Ledger, "read", free))
+    return patched((Ledger, "write", unconditional), (Ledger, "read", free))
 
 
 def busy_rows_are_dropped() -> Any:
     """A row that another worker holds is not queued again."""
-    return _patched((sync_rows.RowSync, "requeue_busy", lambda *_: None))
+    return patched((sync_rows.RowSync, "requeue_busy", lambda *_: None))
 
 
 def nothing_is_verified() -> Any:
     """No verification is queued for unsettled rows."""
-    return _patched((sync_rows.RowSync, "queue_verifications", lambda *_: None))
+    return patched((sync_rows.RowSync, "queue_verifications", lambda *_: None))
 
 
 def a_takeover_trusts_the_lost_worker() -> Any:
     """An expired claim leaves the row settled."""
-    return _patched((sync_rows, "take_over", lambda entry, _settle: entry))
+    return patched((sync_rows, "take_over", lambda entry, _settle: entry))
 
 
 def an_early_look_settles() -> Any:
@@ -70,7 +70,7 @@ def an_early_look_settles() -> Any:
     def settle(work: Work, horizon: datetime, now: datetime) -> datetime | None:
         return horizon if work.unknown else None
 
-    return _patched((row_work, "_unsettled_until", settle))
+    return patched((row_work, "_unsettled_until", settle))
 
 
 def an_unknown_answer_counts_as_none() -> Any:
@@ -79,7 +79,7 @@ def an_unknown_answer_counts_as_none() -> Any:
     def shrug(self: Work) -> None:
         self.try_again(None, 1)
 
-    return _patched((Work, "answer_lost", shrug))
+    return patched((Work, "answer_lost", shrug))
 
 
 def an_unsettled_ledger_is_trusted() -> Any:
@@ -94,7 +94,7 @@ def an_unsettled_ledger_is_trusted() -> Any:
             and MAYBE not in entry.hashes.values()
         )
 
-    return _patched((write_rows, "is_trusted", trusted))
+    return patched((write_rows, "is_trusted", trusted))
 
 
 def finishing_is_not_conditional() -> Any:
@@ -107,12 +107,12 @@ def finishing_is_not_conditional() -> Any:
             self.entries.pop(entry.row_id, None)
         return set()
 
-    return _patched((Held, "finish", finish))
+    return patched((Held, "finish", finish))
 
 
 def the_deadline_is_not_checked() -> Any:
     """A worker that stalled sends however late it is."""
-    return _patched((Held, "may_send_before", lambda _self: float("inf")))
+    return patched((Held, "may_send_before", lambda _self: float("inf")))
 
 
 def nothing_is_noted_before_sending() -> Any:
@@ -123,12 +123,12 @@ def nothing_is_noted_before_sending() -> Any:
             work for work in works if not work.outcome and work.plan and work.row_id in held.entries
         ]
 
-    return _patched((RowWriter, "_intend", intend))
+    return patched((RowWriter, "_intend", intend))
 
 
 def old_keys_are_forgotten() -> Any:
     """Only the current key is looked at; a record under an old one stays as it is."""
-    return _patched(
+    return patched(
         (write_rows, "keys_to_look_up", lambda _entry, mapped: (mapped.key,)),
         (decide, "_retirements", lambda *_: []),
     )
@@ -148,7 +148,7 @@ def the_link_is_saved_before_the_rows_are_queued() -> Any:
         )
         return follow(self, task, checkpoint, work)
 
-    return _patched((EnumerateChanges, "_follow", early))
+    return patched((EnumerateChanges, "_follow", early))
 
 
 def rows_are_read_before_they_are_claimed() -> Any:
@@ -168,17 +168,17 @@ def rows_are_read_before_they_are_claimed() -> Any:
         self._runtime = replace(self._runtime, source=cast("Any", ReadEarly(rows)))
         return process(self, message)
 
-    return _patched((sync_rows.RowSync, "process", early))
+    return patched((sync_rows.RowSync, "process", early))
 
 
 def nobody_wakes_or_sweeps() -> Any:
     """Rows that wait are left waiting."""
-    return _patched((WaitingRows, "wake", lambda *_: None), (WaitingRows, "sweep", lambda *_: 0))
+    return patched((WaitingRows, "wake", lambda *_: None), (WaitingRows, "sweep", lambda *_: 0))
 
 
 def looked_up_changes_are_ignored() -> Any:
     """A row is only processed when it is edited itself."""
-    return _patched((ChangedLookups, "follow", lambda *_, **__: None))
+    return patched((ChangedLookups, "follow", lambda *_, **__: None))
 
 
 def only_the_row_itself_compares() -> Any:
@@ -188,7 +188,7 @@ def only_the_row_itself_compares() -> Any:
     def own(self: ChangedLookups, task: TaskMapping, rows: Iterable[SourceRow]) -> Any:
         return seen(self, task, [replace(row, lookups={}) for row in rows])
 
-    return _patched((ChangedLookups, "_seen", own))
+    return patched((ChangedLookups, "_seen", own))
 
 
 def only_what_refers_to_a_row_compares() -> Any:
@@ -200,7 +200,7 @@ def only_what_refers_to_a_row_compares() -> Any:
         found.pop(task.query.table, None)
         return found
 
-    return _patched((ChangedLookups, "_seen", behind))
+    return patched((ChangedLookups, "_seen", behind))
 
 
 def a_search_is_noted_as_done_before_it_is() -> Any:
@@ -211,7 +211,7 @@ def a_search_is_noted_as_done_before_it_is() -> Any:
         self._remove_marks(table, marked)
         queue(self, table, marked, execution)
 
-    return _patched(
+    return patched(
         (ChangedLookups, "_queue_dependants", unmark_first),
     )
 
@@ -224,7 +224,7 @@ def a_mark_is_taken_for_a_search_that_is_done() -> Any:
         return note(without, seen)
 
     note = dependants.noted
-    return _patched((dependants, "noted", trusting))
+    return patched((dependants, "noted", trusting))
 
 
 def a_note_changes_within_its_epoch() -> Any:
@@ -233,11 +233,11 @@ def a_note_changes_within_its_epoch() -> Any:
     def change(self: ChangedLookups, epoch: Epoch, puts: Sequence[Put]) -> dict[RowId, str]:
         return self._put(epoch.partition, puts)
 
-    return _patched((ChangedLookups, "_change", change))
+    return patched((ChangedLookups, "_change", change))
 
 
 @contextlib.contextmanager
-def _patched(*patches: tuple[Any, str, Any]) -> Iterator[None]:
+def patched(*patches: tuple[Any, str, Any]) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for target, name, replacement in patches:
             stack.enter_context(mock.patch.object(target, name, replacement))

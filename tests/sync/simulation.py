@@ -8,7 +8,7 @@ given up, within the bound that the settle time assumes.
 import contextlib
 import itertools
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -214,6 +214,7 @@ class Fno:
         self.late: list[Late] = []
         self.mishaps: list[str] = []
         self.creates: dict[tuple[str, ...], int] = {}
+        self.carried_out = 0
 
     def find(
         self, entity_set: str, field_name: str, values: Iterable[str], select: Sequence[str]
@@ -267,6 +268,7 @@ class Fno:
 
     def carry_out(self, operation: Operation) -> PartResult:
         identity = operation.key.identity
+        self.carried_out += 1
         if isinstance(operation, Update):
             if identity not in self.records:
                 return PartResult(Written.ABSENT, Reason("absent", "No resources were found."))
@@ -362,13 +364,17 @@ class World:
         row_sync: Callable[..., RowSync] = RowSync,
         enumerate_changes: Callable[[Runtime], EnumerateChanges] = EnumerateChanges,
         sweep: bool = True,
+        templates: Mapping[str, CompiledTemplate] = TEMPLATES,
+        quiet_rounds: int = 12,
     ) -> None:
         self.clock = SimulatedClock()
         self.sales = Sales()
         self.fno = Fno(self.clock)
-        self.queues = {name: MemoryQueue(self.clock) for name in TEMPLATES}
+        self.queues = {name: MemoryQueue(self.clock) for name in templates}
         self.stores = Stores(*(MemoryDocuments() for _ in range(4)))
         self.workers: list[Worker] = []
+        self.templates = templates
+        self._quiet_rounds = quiet_rounds
         self._row_sync = row_sync
         self._enumerate = enumerate_changes
         self._sweep = sweep
@@ -392,7 +398,7 @@ class World:
             ),
             queue_of=lambda name: step(self.queues[name]),
             clock=self.clock,
-            templates=TEMPLATES,
+            templates=self.templates,
             hash_key=b"k" * 32,
             settle_seconds=SETTLE_SECONDS,
             owner=worker.name,
@@ -462,7 +468,7 @@ class World:
         quiet = 0
         for _ in range(150):
             worked = self._work_what_is_visible()
-            for template in TEMPLATES:
+            for template in self.templates:
                 self.run_to_end(self.start_poll(template))
             worked = self._work_what_is_visible() or worked
             due = [
@@ -470,7 +476,7 @@ class World:
             ]
             if not worked and not due:
                 quiet += 1
-                if quiet > 12:
+                if quiet > self._quiet_rounds:
                     return
                 # Time for the sweep to ask again for whatever waits.
                 self.clock.advance(400)
@@ -481,7 +487,7 @@ class World:
 
     def _work_what_is_visible(self) -> bool:
         worked = False
-        for template in TEMPLATES:
+        for template in self.templates:
             while worker := self.start_worker(template):
                 worked = True
                 self.run_to_end(worker)
