@@ -155,18 +155,8 @@ class RecordMapping:
         value: Value | None,
         rejections: list[tuple[FieldMapping, Rejection]],
     ) -> Value | None:
-        if mapping.field in self.key_fields and isinstance(value, str) and not _usable(value):
-            rejections.append(
-                (
-                    mapping,
-                    Rejection(
-                        "key-not-usable",
-                        "an integration key may hold neither '*', which F&O reads as a wildcard, "
-                        "nor control characters",
-                        "correct the number in Sales",
-                    ),
-                )
-            )
+        if mapping.field in self.key_fields and (problem := key_problem(value)):
+            rejections.append((mapping, problem))
         return value
 
     def _missing_number(
@@ -197,8 +187,18 @@ def fingerprint(*parts: object) -> str:
     return hashlib.sha256("\x1f".join(repr(part) for part in parts).encode()).hexdigest()[:16]
 
 
-def _usable(key: str) -> bool:
-    return "*" not in key and not any(unicodedata.category(letter) == "Cc" for letter in key)
+def key_problem(value: Value | None) -> Rejection | None:
+    """Return why a value cannot be part of an integration key; None when it can, or is blank."""
+    if not isinstance(value, str):
+        return None
+    if "*" not in value and not any(unicodedata.category(letter) == "Cc" for letter in value):
+        return None
+    return Rejection(
+        "key-not-usable",
+        "an integration key may hold neither '*', which F&O reads as a wildcard, "
+        "nor control characters",
+        "correct the number in Sales",
+    )
 
 
 def _rejection_reason(rejections: list[tuple[FieldMapping, Rejection]]) -> Reason:

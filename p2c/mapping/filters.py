@@ -68,6 +68,9 @@ class Comparison:
             return self.operation == "ne"
         return self.compare(comparable, _folded(self.literal))
 
+    def __str__(self) -> str:
+        return f"{self.source} {self.operation} {shown_literal(self.literal)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Both:
@@ -79,6 +82,9 @@ class Both:
     def holds(self, row: SourceRow) -> bool:
         """Whether both hold."""
         return self.left.holds(row) and self.right.holds(row)
+
+    def __str__(self) -> str:
+        return f"{_within(self.left, Either)} and {_within(self.right, Either)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,9 @@ class Either:
         """Whether one of them holds."""
         return self.left.holds(row) or self.right.holds(row)
 
+    def __str__(self) -> str:
+        return f"{self.left} or {self.right}"
+
 
 @dataclass(frozen=True, slots=True)
 class Negation:
@@ -102,6 +111,9 @@ class Negation:
     def holds(self, row: SourceRow) -> bool:
         """Whether the operand does not hold."""
         return not self.operand.holds(row)
+
+    def __str__(self) -> str:
+        return f"not ({self.operand})"
 
 
 Filter = Comparison | Both | Either | Negation
@@ -148,6 +160,22 @@ def comparisons_of(part: Filter) -> tuple[Comparison, ...]:
     if isinstance(part, Negation):
         return comparisons_of(part.operand)
     return comparisons_of(part.left) + comparisons_of(part.right)
+
+
+def shown_literal(literal: Literal) -> str:
+    """Write a literal as a filter spells it."""
+    if literal is None:
+        return "null"
+    if isinstance(literal, bool):
+        return "true" if literal else "false"
+    if isinstance(literal, str):
+        return "'" + literal.replace("'", "''") + "'"
+    return literal.isoformat() if isinstance(literal, datetime) else format(literal, "f")
+
+
+def _within(part: Filter, looser: type) -> str:
+    """Write a part, in parentheses where it binds less tightly than what it stands in."""
+    return f"({part})" if isinstance(part, looser) else str(part)
 
 
 def _build(node: object, resolve: Resolve) -> Filter:

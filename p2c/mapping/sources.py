@@ -72,7 +72,7 @@ class LookupId:
         return found.row_id
 
     def __str__(self) -> str:
-        return f"_{self.lookup}_value"
+        return f"{self.lookup}.{self.table}" if self.table else f"_{self.lookup}_value"
 
 
 Source = Column | LookupColumn | LookupId

@@ -34,6 +34,8 @@ class TaskMapping:
             ``Edm.Decimal``, ``Edm.Int32``, ``Edm.DateTimeOffset``, ``enum:NoYes``, ….
         empty_values: Each of these fields to what clears it in F&O ("" for text, 0, …).
         map_row: The pure mapping.
+        number_columns: Field of the integration key to the text column of the source table that it
+            comes from: the row's number, by which people know it.
         retired: Fields set on a record to mark it as no longer in use. What the mapping does not
             map of them belongs to every record as a blank, so that a record that comes back into
             use is cleared of the mark where p2c set it.
@@ -61,6 +63,7 @@ class TaskMapping:
     field_types: Mapping[str, str]
     empty_values: Mapping[str, Value]
     map_row: RowMapper
+    number_columns: Mapping[str, str] = field(default_factory=dict)
     retired: Mapping[str, Value] = field(default_factory=dict)
     when_deleted: WhenDeleted = "report"
     when_moved: WhenMoved = "deactivate"

@@ -63,6 +63,9 @@ class Entry:
         record: Key of the record the row last became or would have become, for people.
         generation: The last full read that named the row.
         since: When the outcome and its reason last changed.
+        answer: F&O's last clear answer to a write of the row: ``done``, or the code of the reason
+            it gave; "" before the first one.
+        answered_at: When that was.
     """
 
     row_id: RowId
@@ -82,6 +85,8 @@ class Entry:
     record: str = ""
     generation: int = 0
     since: datetime | None = None
+    answer: str = ""
+    answered_at: datetime | None = None
 
     @property
     def current_key(self) -> RecordKey | None:
@@ -248,6 +253,9 @@ def _encode(entry: Entry) -> dict[str, Scalar]:
         body["intended"] = entry.intended.value
     if entry.since:
         body["since"] = entry.since.isoformat()
+    if entry.answered_at:
+        body["answer"] = entry.answer
+        body["answered_at"] = entry.answered_at.isoformat()
     return body
 
 
@@ -283,6 +291,8 @@ def _decode(document: Document) -> Entry:
         record=str(body.get("record", "")),
         generation=int(body.get("generation", 0)),
         since=_optional_time(body.get("since")),
+        answer=str(body.get("answer", "")),
+        answered_at=_optional_time(body.get("answered_at")),
     )
 
 

@@ -85,6 +85,11 @@ class WaitingRows:
         """Remove a row from the index; absent is fine."""
         self._documents.delete(*_place(waiter))
 
+    def asked_again_at(self, waiter: Waiter) -> datetime | None:
+        """Return when a sweep asks F&O again for a row; None when the index lacks the row."""
+        known = self._documents.get(*_place(waiter))
+        return _time(known.body["ask_at"]) if known else None
+
     def wake(self, table: str, row_ids: Iterable[RowId]) -> None:
         """Queue the rows that wait for rows which have just come to F&O."""
         by_bucket: dict[str, set[RowId]] = {}

@@ -28,6 +28,8 @@ class Work:
         seen: Records that F&O was seen to hold for a row that is gone.
         must_look: Decide from what F&O holds, not from the ledger.
         looked_at: When the look at F&O began that the plan rests on.
+        answer: F&O's clear answer to what was sent: ``done``, or the code of its reason; "" for none.
+        answered_at: When that came.
         done: Every operation of the plan was confirmed, or there was nothing to do.
         unknown: Something was sent whose answer is not known.
         part_done: Some operation was confirmed although the row as a whole is not done.
@@ -50,6 +52,8 @@ class Work:
     outcome: Outcome | None = None
     reason: Reason | None = None
     waits_for: Prerequisite | None = None
+    answer: str = ""
+    answered_at: datetime | None = None
     done: bool = False
     unknown: bool = False
     part_done: bool = False
@@ -163,6 +167,8 @@ def settle_entry(
             record=str(work.key) if work.key else entry.record,
             generation=max(generation, entry.generation),
             since=now if changed or entry.since is None else entry.since,
+            answer=work.answer or entry.answer,
+            answered_at=work.answered_at or entry.answered_at,
         ),
         tally,
     )

@@ -284,6 +284,9 @@ class RowWriter:
         done = [result.written is Written.DONE for result in results]
         work.part_done = any(done)
         work.confirmed += itertools.compress(_operations(work), done)
+        if written is not Written.UNKNOWN:
+            work.answer = reason.code if reason else Written.DONE.value
+            work.answered_at = self._clock.now()
         if written is Written.DONE:
             work.finish_done()
         elif written is Written.UNKNOWN:

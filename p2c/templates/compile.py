@@ -92,6 +92,7 @@ class TaskCompiler:
             field_types={name: kind.name for name, kind in types.items()},
             empty_values={name: empty_value(kind) for name, kind in types.items()},
             map_row=record,
+            number_columns=self._number_columns(mappings),
             retired=retired,
             when_deleted=spec.when_deleted,
             when_moved=spec.when_moved,
@@ -228,6 +229,16 @@ class TaskCompiler:
         return {
             table: {column: tables[table].columns[column].type for column in sorted(columns)}
             for table, columns in wanted.items()
+        }
+
+    def _number_columns(self, mappings: tuple[FieldMapping, ...]) -> dict[str, str]:
+        columns = self.table.table.columns
+        return {
+            line.field: line.source.name
+            for line in mappings
+            if line.field in self.entity.key
+            and isinstance(line.source, Column)
+            and columns[line.source.name].type == "String"
         }
 
     def _free_text(self, mappings: tuple[FieldMapping, ...]) -> frozenset[str]:
