@@ -70,6 +70,13 @@ def execution(request: func.HttpRequest) -> func.HttpResponse:
     return http.get_execution(current_app, request)
 
 
+@app.function_name("row")
+@app.route(route="rows/{template}/{row}", methods=["GET"], trigger_arg_name="request")
+def row(request: func.HttpRequest) -> func.HttpResponse:
+    """Explain why a row is where it is."""
+    return http.get_row(current_app, request)
+
+
 @app.function_name("health")
 @app.route(
     route="health", methods=["GET"], trigger_arg_name="request", auth_level=func.AuthLevel.ANONYMOUS

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from p2c.cli import check, plan, rejected
+from p2c.cli import check, explain, plan, rejected
 from p2c.cli.common import (
     EXIT_STATUS,
     HELP,
@@ -44,6 +44,7 @@ commands = typer.Typer(
 
 commands.add_typer(rejected.commands, name="rejected")
 commands.command("check")(check.check)
+commands.command("explain")(explain.explain)
 
 
 def main() -> None:

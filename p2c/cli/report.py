@@ -16,9 +16,8 @@ WIDTH_OFF_TERMINAL = 240
 
 def console() -> Console:
     """Return a console for standard output."""
-    return Console(
-        width=None if sys.stdout.isatty() else WIDTH_OFF_TERMINAL, highlight=False, markup=False
-    )
+    width = None if sys.stdout.isatty() else WIDTH_OFF_TERMINAL
+    return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def outcome_table(lines: Iterable[tuple[Sequence[str], dict[str, int]]]) -> Table:

@@ -130,6 +130,17 @@ class DataverseClient:
         for url in self._searches(query, options, partial(wire.referring_filter, lookup), wanted):
             yield from self._pages(url, doing, ids, preferences)
 
+    def find(self, query: SourceQuery, column: str, text: str) -> tuple[RowId, ...]:
+        """Return the rows whose text column equals a text, by ascending id; see the port."""
+        options = [
+            ("$select", urls.name(query.primary_key)),
+            ("$filter", f"{urls.name(column)} eq {urls.text_literal(text)}"),
+        ]
+        url = urls.with_options(self._root + urls.name(query.entity_set), options)
+        ids = partial(wire.row_ids, primary_key=query.primary_key)
+        pages = self._pages(url, f"finding {query.entity_set} by {column}", ids)
+        return tuple(sorted({row for page in pages for row in page}))
+
     def batch(
         self, operations: Sequence[DataverseOperation], *, send_before: float | None = None
     ) -> list[Answer | None]:

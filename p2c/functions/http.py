@@ -12,8 +12,10 @@ from p2c.bootstrap import App
 from p2c.errors import RequestError, SettingError, TemplateError, cut
 from p2c.functions.logs import log
 from p2c.functions.problem import Finding, Problem, answer, json_response
-from p2c.functions.resync import resync
+from p2c.functions.resync import check_template, resync
 from p2c.sync.executions import KEPT_DAYS
+from p2c.sync.explain_row import RowExplainer
+from p2c.sync.explanation_json import explanations_as_json
 
 LISTED_USUALLY = 10
 LISTED_MOST = 50
@@ -56,6 +58,25 @@ def get_execution(get_app: GetApp, request: func.HttpRequest) -> func.HttpRespon
     return answer("execution", serve)
 
 
+def get_row(get_app: GetApp, request: func.HttpRequest) -> func.HttpResponse:
+    """``GET /api/rows/{template}/{row}``: why a row is where it is; see `p2c.cli.explain`.
+
+    The answer carries the row's values, for the person who asks; no log does.
+    """
+    template = request.route_params.get("template", "")
+    row = request.route_params.get("row", "")
+
+    def serve() -> func.HttpResponse:
+        check_template(template)
+        try:
+            found = RowExplainer(get_app().runtime).explain(row, template)
+        except RequestError as error:
+            raise _unknown_row(row, error) from error
+        return json_response(explanations_as_json(row, found))
+
+    return answer("row", serve)
+
+
 def get_health(get_app: GetApp) -> func.HttpResponse:
     """``GET /api/health``: whether p2c can work. Without a key, and so without particulars."""
     checks = dict.fromkeys(("settings", "templates", "storage"), "ok")
@@ -96,6 +117,22 @@ def _limit(given: str | None) -> int:
         "limit-invalid",
         f"limit: found '{cut(given)}', expected {expected}.",
         [Finding("limit in the query", f"'{cut(given)}'", expected, "Mend it or leave it out.")],
+    )
+
+
+def _unknown_row(row: str, error: RequestError) -> Problem:
+    return Problem(
+        HTTPStatus.NOT_FOUND,
+        error.code,
+        error.message,
+        [
+            Finding(
+                "row in the path",
+                f"'{cut(row)}'",
+                "the id of a row in Sales, or its number",
+                "Copy the id from the row's address in Sales.",
+            )
+        ],
     )
 
 

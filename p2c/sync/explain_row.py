@@ -5,15 +5,15 @@ do is found out by the functions that a run decides with.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from p2c.errors import RequestError, RetryLaterError, ServiceRefusedError
+from p2c.errors import RequestError, RetryLaterError, ServiceRefusedError, cut
 from p2c.mapping.result import Mapped, NotMapped, Prerequisite
 from p2c.mapping.task import TaskMapping
 from p2c.mapping.trace import MappingTrace, trace_row
-from p2c.model import Outcome, Reason, RecordKey, RowId, SourceRow
+from p2c.model import Outcome, RecordKey, RowId, SourceRow
 from p2c.sync.backoff import Backoff
 from p2c.sync.checkpoints import Checkpoints
 from p2c.sync.decide import (
@@ -53,6 +53,8 @@ from p2c.sync.runtime import Runtime
 _T = TypeVar("_T")
 MOST_ROWS = 10
 """Rows of one number that are explained at once."""
+MOST_CHARACTERS = 200
+"""No number is longer than this; what is longer is not searched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ class RowExplainer:
             if (until := backoff.until()) is not None
         }
         asked = row_id(text)
+        if len(text) > MOST_CHARACTERS:
+            raise RequestError(_not_found(cut(text), None, tasks), code="row-unknown")
         ids = self._ids_with(text.strip(), tasks, left_alone) if asked is None else [asked]
         explained = [
             self._explanation(row, table, known, left_alone)
@@ -167,8 +171,8 @@ class RowExplainer:
     def _explanation(
         self, row: RowId, table: str, known: list[_Known], left_alone: Mapping[str, datetime]
     ) -> RowExplanation:
-        facts = [self._facts(found, left_alone) for found in known]
-        number = next((found.number for found in facts if found.number), "")
+        number = next((number for found in known if (number := _number(found))), "")
+        facts = [replace(self._facts(found, left_alone), number=number) for found in known]
         return RowExplanation(
             row_id=row,
             table=table,
@@ -187,11 +191,11 @@ class RowExplainer:
         wanted = _prerequisites(trace, entry)
         (present, found), problem = self._ask_fno(task, work, wanted, left_alone)
         states = tuple(self._prerequisite(need, present) for need in wanted)
-        fno = self._fno_state(task, work, found, problem)
-        missing = next((state for state in states if state.in_fno is False), None)
+        missing = next((state.prerequisite for state in states if state.in_fno is False), None)
+        fno = self._fno_state(task, work, found, problem, missing)
         would_be = (work.outcome, work.reason) if work.outcome else None
-        if fno.plan and fno.plan.creates and missing and work.mapped:
-            would_be = (Outcome.WAITING, waiting_reason(missing.prerequisite))
+        if missing and work.mapped and not fno.exists:
+            would_be = (Outcome.WAITING, waiting_reason(missing))
         return TaskFacts(
             task=task,
             row_id=entry.row_id,
@@ -236,12 +240,19 @@ class RowExplainer:
         return match_records(task.entity_set, task.key_fields, records)
 
     def _fno_state(
-        self, task: TaskMapping, work: Work, found: Found | None, problem: str
+        self,
+        task: TaskMapping,
+        work: Work,
+        found: Found | None,
+        problem: str,
+        missing: Prerequisite | None,
     ) -> FnoState:
         key = work.key or work.entry.current_key
         if found is None:
             return FnoState(key=key, problem=problem)
         plan, forced, trusted = self._plans(task, work, found)
+        if missing and plan and plan.creates:
+            plan = forced = None  # Only what exists is written before its prerequisite is there.
         record = found.get(key.identity) if key else None
         return FnoState(
             key=key,
@@ -301,6 +312,15 @@ def _asked(
         return None, f"{error.message.rstrip('.')} [{error.code}]"
 
 
+def _number(known: _Known) -> str:
+    for field, column in known.task.number_columns.items():
+        if known.row is not None:
+            return str(known.row.columns.get(column) or "").strip()
+        if known.entry.current_key:
+            return dict(known.entry.current_key.parts).get(field, "")
+    return ""
+
+
 def _prerequisites(trace: MappingTrace | None, entry: Entry) -> tuple[Prerequisite, ...]:
     """Return what the row needs now or, of a row that cannot be read, what it waited for."""
     match trace.result if trace else None:
@@ -329,8 +349,8 @@ def _field_states(
         actual = None if record is None else record.get(field)
         comparison: Comparison
         if wanted is not None:
-            same = record is not None and same_value(task.field_types[field], wanted, actual)
-            comparison = "equal" if same else "different"
+            same = same_value(task.field_types[field], wanted, actual)
+            comparison = "new" if record is None else "equal" if same else "different"
         elif same_value(task.field_types[field], task.empty_values[field], actual):
             comparison = "blank"
         else:
@@ -387,6 +407,3 @@ def _not_found(text: str, asked: RowId | None, tasks: Iterable[TaskMapping]) -> 
         f"ROW: found '{text}'; no row in Sales has this number (searched: {places}), and no record "
         f"in the ledger of {templates} has it. Check the number in Sales, or give the row's id."
     )
-
-
-__all__ = ["MOST_ROWS", "Reason", "RowExplainer"]

@@ -18,7 +18,7 @@ from p2c.sync.checkpoints import Checkpoint
 from p2c.sync.decide import Plan
 from p2c.sync.ledger import Entry
 
-Comparison = Literal["equal", "different", "to be cleared", "left alone", "blank"]
+Comparison = Literal["new", "equal", "different", "to be cleared", "left alone", "blank"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class FieldState:
     """A field of the record: what the mapping says, what F&O holds, and how they compare.
 
     Attributes:
-        comparison: ``left alone``: blank in Sales, and F&O's value is not p2c's to clear.
+        comparison: ``new``: F&O has no record yet. ``left alone``: blank in Sales, and F&O's value
+            is not p2c's to clear.
         sent: Whether a run would send it.
     """
 
@@ -67,7 +68,7 @@ class FnoState:
     Attributes:
         key: Key of the record the row becomes or would become; None when it gives none.
         exists: Whether F&O has a record under the key; None when it was not asked.
-        plan: What a run would do; None when it would do nothing about F&O.
+        plan: What a run would do; None when it would do nothing about F&O, or wait.
         forced: What it would do with force, which compares with F&O and not with the ledger.
         trusted: The ledger knows what F&O holds, so that a run would not look.
         problem: Why F&O could not be asked; "" when it was.
@@ -97,6 +98,8 @@ class TaskFacts:
         asked_again_at: When the sweep asks F&O again for what the row waits for.
         left_alone: Service to until when all instances leave it alone.
         now: When this was found out.
+        number: The row's number as Sales has it or, of a row that is gone, as it was when p2c wrote
+            it; "" for none.
     """
 
     task: TaskMapping
@@ -112,17 +115,7 @@ class TaskFacts:
     now: datetime
     asked_again_at: datetime | None = None
     left_alone: Mapping[str, datetime] = field(default_factory=dict)
-
-    @property
-    def number(self) -> str:
-        """The row's number as Sales has it, or as it was when p2c last saw it; "" for none."""
-        for key_field, column in self.task.number_columns.items():
-            if self.row is not None:
-                found = self.row.columns.get(column)
-                return str(found).strip() if found is not None else ""
-            if self.entry.current_key:
-                return dict(self.entry.current_key.parts).get(key_field, "")
-        return ""
+    number: str = ""
 
     @property
     def is_claimed(self) -> bool:
@@ -138,6 +131,12 @@ class TaskFacts:
             and self.entry.outcome is not Outcome.DELETED
             and self.row.version != self.entry.source_version
         )
+
+    @property
+    def template_has_changed(self) -> bool:
+        """Whether template or project changed since all rows were last read."""
+        known = self.checkpoint.mapping_fingerprint
+        return bool(known) and known != self.task.fingerprint
 
     @property
     def mapped(self) -> Mapped | None:

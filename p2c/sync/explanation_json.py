@@ -10,6 +10,7 @@ from decimal import Decimal
 from p2c.mapping.result import Mapped
 from p2c.mapping.trace import FieldTrace, MappingTrace
 from p2c.model import Create, Operation, Outcome, Reason
+from p2c.sync.decide import Plan
 from p2c.sync.explanation import (
     FieldState,
     FnoState,
@@ -64,6 +65,7 @@ def _sales(facts: TaskFacts) -> Json:
         "row_version_last_read": facts.entry.source_version or None,
         "changed_since": facts.has_changed,
         "polled_at": _time(checkpoint.polled_at),
+        "template_changed_since_full_read": facts.template_has_changed,
         "full_read": {"execution_id": full.execution, "read": full.read} if full else None,
     }
 
@@ -135,13 +137,15 @@ def _fno(state: FnoState) -> Json:
         "exists": state.exists,
         "fields": [_compared(field) for field in state.fields],
         "former_records": [
-            {"key": str(record.key), "exists": record.retired is not None, "retired": record.retired}
+            {
+                "key": str(record.key),
+                "exists": record.retired is not None,
+                "retired": record.retired,
+            }
             for record in state.former
         ],
-        "run_would_send": [_operation(one) for one in (state.plan.operations if state.plan else ())],
-        "force_would_send": [
-            _operation(one) for one in (state.forced.operations if state.forced else ())
-        ],
+        "run_would_send": _operations(state.plan),
+        "force_would_send": _operations(state.forced),
         "ledger_is_trusted": state.trusted,
     }
 
@@ -154,6 +158,10 @@ def _compared(field: FieldState) -> Json:
         "comparison": field.comparison,
         "would_be_sent": field.sent,
     }
+
+
+def _operations(plan: Plan | None) -> list[Json]:
+    return [_operation(operation) for operation in plan.operations] if plan else []
 
 
 def _operation(operation: Operation) -> Json:

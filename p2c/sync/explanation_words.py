@@ -18,7 +18,7 @@ def summary(facts: TaskFacts) -> str:
     if facts.is_claimed and entry.claim:
         return f"{who} is being worked on by {template} since {moment(entry.claim.claimed_at)}."
     if entry.outcome is None:
-        if entry.claim:
+        if entry.version:
             return f"{who} was taken up by {template} and not finished yet."
         return f"{who} was never looked at by {template}."
     return f"{who} {_became(facts, template)}.{_since(facts)}"
@@ -63,20 +63,19 @@ def _became(facts: TaskFacts, template: str) -> str:
     entry = facts.entry
     record = entry.record or "its record"
     match entry.outcome:
-        case Outcome.CREATED:
-            return f"was created in F&O as {record} by {template}"
-        case Outcome.UPDATED:
-            return f"was updated in F&O as {record} by {template}"
+        case Outcome.CREATED | Outcome.UPDATED:
+            return f"was {entry.outcome.value} in F&O as {record} by {template}"
         case Outcome.UNCHANGED:
             return f"is in F&O as {record}; {template} found nothing to change"
         case Outcome.SKIPPED:
-            return f"was left out of {template}: {_why(entry.reason)}"
+            became = f"was left out of {template}"
         case Outcome.WAITING:
-            return f"waits in {template}: {_why(entry.reason)}"
+            became = f"waits in {template}"
         case Outcome.REJECTED:
-            return f"was rejected by {template}: {_why(entry.reason)}"
+            became = f"was rejected by {template}"
         case _:
-            return f"was found deleted by {template}: {_why(entry.reason)}"
+            became = f"was found deleted by {template}"
+    return f"{became}: {_why(entry.reason)}"
 
 
 def _why(reason: Reason | None) -> str:
@@ -104,6 +103,8 @@ def _claimed(facts: TaskFacts) -> str:
 
 def _first_time(facts: TaskFacts) -> str:
     template, checkpoint = facts.task.template, facts.checkpoint
+    if facts.entry.version:
+        return f"It was put back on the queue and comes again by itself.{_left_alone(facts)}"
     if checkpoint.full_read:
         return (
             f"A full read is under way in execution {checkpoint.full_read.execution}; it names "
@@ -161,7 +162,7 @@ def _waiting(facts: TaskFacts) -> str:
             f"it{_asked_again(facts)}; 'resync {facts.task.template} {facts.row_id}' does so at "
             "once."
         )
-    return f"{_brings(missing)}{_asked_again_sentence(facts)}{_left_alone(facts)}"
+    return f"{_brings(missing)}{_looked_at_again(facts)}{_left_alone(facts)}"
 
 
 def _missing(facts: TaskFacts) -> PrerequisiteState | None:
@@ -189,15 +190,16 @@ def _brings(state: PrerequisiteState) -> str:
 
 
 def _asked_again(facts: TaskFacts) -> str:
-    return f" after {moment(facts.asked_again_at)}" if facts.asked_again_at else ""
+    later = facts.asked_again_at is not None and facts.asked_again_at > facts.now
+    return f" after {moment(facts.asked_again_at)}" if later and facts.asked_again_at else ""
 
 
-def _asked_again_sentence(facts: TaskFacts) -> str:
+def _looked_at_again(facts: TaskFacts) -> str:
     if facts.asked_again_at is None:
         return ""
     return (
-        f" F&O is asked again by the first timer or 'run' after {moment(facts.asked_again_at)}, "
-        "should it come another way."
+        f" Should that happen in another way, the next timer or 'run'{_asked_again(facts)} "
+        "finds out."
     )
 
 

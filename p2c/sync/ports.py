@@ -74,6 +74,13 @@ class Source(Protocol):
         """
         ...
 
+    def find(self, query: SourceQuery, column: str, text: str) -> tuple[RowId, ...]:
+        """Return the rows of the query's table whose text column equals a text, by ascending id.
+
+        Compares as Dataverse does: without regard to case and trailing blanks.
+        """
+        ...
+
 
 class Destination(Protocol):
     """F&O, as the use cases see it."""

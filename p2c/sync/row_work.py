@@ -28,7 +28,7 @@ class Work:
         seen: Records that F&O was seen to hold for a row that is gone.
         must_look: Decide from what F&O holds, not from the ledger.
         looked_at: When the look at F&O began that the plan rests on.
-        answer: F&O's clear answer to what was sent: ``done``, or the code of its reason; "" for none.
+        answer: F&O's clear answer to what was sent: ``done``, or a reason's code; "" for none.
         answered_at: When that came.
         done: Every operation of the plan was confirmed, or there was nothing to do.
         unknown: Something was sent whose answer is not known.

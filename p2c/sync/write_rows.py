@@ -285,7 +285,8 @@ class RowWriter:
         work.part_done = any(done)
         work.confirmed += itertools.compress(_operations(work), done)
         if written is not Written.UNKNOWN:
-            work.answer = reason.code if reason else Written.DONE.value
+            refused = reason is not None and written is not Written.DONE
+            work.answer = reason.code if reason and refused else Written.DONE.value
             work.answered_at = self._clock.now()
         if written is Written.DONE:
             work.finish_done()

@@ -177,6 +177,18 @@ class TestRead:
         assert caught.value.code == "not-found"
 
 
+class TestFind:
+    def test_rows_are_found_by_a_text_without_regard_to_case(self, environment):
+        number = f"A{uuid.uuid4().hex[:8]} O'Br&n #1"
+        made = [environment.rows.create("accounts", name="p2c", accountnumber=number)]
+        environment.rows.create("accounts", name="p2c", accountnumber=f"{number}x")
+        made.append(environment.rows.create("accounts", name="p2c", accountnumber=number.lower()))
+        find = environment.dataverse.find
+        assert find(ACCOUNTS, "accountnumber", number) == tuple(sorted(made))
+        assert find(ACCOUNTS, "accountnumber", f"{number.upper()}  ") == tuple(sorted(made))
+        assert find(ACCOUNTS, "accountnumber", "' or accountid ne null or name eq '") == ()
+
+
 class TestReferring:
     def test_rows_are_found_by_what_their_lookup_points_to_page_by_page(self, environment):
         companies = [environment.rows.create("accounts", name=f"p2c {n}") for n in range(3)]

@@ -370,6 +370,28 @@ class TestReferring:
         assert server.received == []
 
 
+class TestFind:
+    def test_a_text_is_asked_for_as_a_quoted_literal(self, client, server):
+        server.play(json_reply({"value": [{"contactid": ID_2}, {"contactid": ID_1}]}))
+        assert client.find(QUERY, "msdynce_contactnumber", "O'Brien & 1") == (ID_1, ID_2)
+        (request,) = server.received
+        assert options(request.path) == {
+            "$select": ["contactid"],
+            "$filter": ["msdynce_contactnumber eq 'O''Brien & 1'"],
+        }
+
+    def test_every_page_is_read(self, client, server):
+        link = server.url + "/api/data/v9.2/contacts?$skiptoken=2"
+        server.play(json_reply({"value": [{"contactid": ID_2}], "@odata.nextLink": link}))
+        server.play(json_reply({"value": [{"contactid": ID_1}]}))
+        assert client.find(QUERY, "lastname", "Moe") == (ID_1, ID_2)
+
+    def test_what_is_no_column_never_gets_into_a_url(self, client, server):
+        with pytest.raises(ValueError, match="is not the name"):
+            client.find(QUERY, "lastname eq 'a' or lastname", "Moe")
+        assert server.received == []
+
+
 class TestBatch:
     def test_answers_come_in_the_order_of_the_operations(self, client, server):
         failed = error_reply(400, "0x80044331", "A validation error occurred.")

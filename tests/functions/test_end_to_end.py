@@ -229,3 +229,16 @@ def _spoil_ledger_entry(world, task, row):
     place = (f"{task.template}|{task.task}|{bucket_of(row)}", row)
     world.app.tables["p2cledger"].put(*place, {"hashes": "spoilt"}, versions[row])
     return place
+
+
+def test_explaining_a_row_answers_and_logs_no_value(world):
+    account = world.account("ACC-1", name="Hemmelig AS")
+    assert world.host.run_timer("enumerate_accounts").ok
+    world.host.wait_until(lambda: world.customer("ACC-1"))
+    world.host.wait_until(lambda: world.count("accounts") == 0)
+    response = world.request("GET", f"/api/rows/accounts/{account}")
+    (row,) = response.json()["rows"]
+    assert row["tasks"][0]["last"]["outcome"] == "created"
+    assert "Hemmelig AS" in json.dumps(row)
+    assert "Hemmelig" not in json.dumps(world.host.logs, default=str)
+    assert world.request("GET", f"/api/rows/accounts/{account}", key=None).status == 401

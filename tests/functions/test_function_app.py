@@ -53,12 +53,13 @@ def test_the_http_functions_ask_for_a_key_except_health(functions):
         "resync": ("resync/{template}", ("POST",), "FUNCTION"),
         "executions": ("executions", ("GET",), "FUNCTION"),
         "execution": ("executions/{id}", ("GET",), "FUNCTION"),
+        "row": ("rows/{template}/{row}", ("GET",), "FUNCTION"),
         "health": ("health", ("GET",), "ANONYMOUS"),
     }
 
 
 def test_there_are_no_other_functions(functions):
-    assert len(functions) == 3 * len(shipped_names()) + 4
+    assert len(functions) == 3 * len(shipped_names()) + 5
 
 
 def test_no_function_has_a_retry_policy(functions):

@@ -105,6 +105,7 @@ ACCOUNTS = TaskMapping(
     field_types={"dataAreaId": TEXT, "Account": TEXT, "Name": TEXT, "OnHold": TEXT},
     empty_values={"Name": "", "OnHold": "No"},
     map_row=map_account,
+    number_columns={"Account": "accountnumber"},
     retired={"OnHold": "All"},
     when_moved="leave",
 )
@@ -120,6 +121,7 @@ CONTACTS = TaskMapping(
     ),
     empty_values={"Name": "", "Phone": "", "IsInactive": "No"},
     map_row=map_contact,
+    number_columns={"Number": "number"},
     retired={"IsInactive": "Yes"},
 )
 TEMPLATES = {
@@ -187,6 +189,16 @@ class Sales:
             if columns[lookup.column] in row_ids
         )
         return (tuple(found[start : start + PAGE]) for start in range(0, len(found), PAGE))
+
+    def find(self, query: SourceQuery, column: str, text: str) -> tuple[RowId, ...]:
+        wanted = text.rstrip().casefold()
+        return tuple(
+            sorted(
+                row
+                for row, columns in self.tables[query.table].items()
+                if str(columns[column]).rstrip().casefold() == wanted
+            )
+        )
 
     def row(self, table: str, row: RowId) -> SourceRow:
         columns = dict(self.tables[table][row])
