@@ -44,7 +44,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Show why a row is where it is: Sales, rule, prerequisites, each field, F&O, what is next."""
-    with errors(as_json=as_json), open_app([template] if template else None) as app:
+    with errors(as_json=as_json), open_app([template] if template else None, read_only=True) as app:
         explained = RowExplainer(app.runtime).explain(row, template or None)
         if as_json:
             print_json(explanations_as_json(row, explained))

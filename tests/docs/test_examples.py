@@ -137,10 +137,24 @@ def test_the_stored_entry_has_the_properties_that_are_stored():
     (found,) = [entry for block in JSON if "hashes" in (entry := json.loads(block.text))]
     documents = MemoryDocuments()
     row = "3e0e823d-ea89-4f57-97d1-6d12d1607eca"
-    entry = Entry(row, outcome=Outcome.CREATED, record="CustomersV2(x)", since=START)
+    entry = Entry(
+        row,
+        outcome=Outcome.CREATED,
+        record="CustomersV2(x)",
+        since=START,
+        answer="done",
+        answered_at=START,
+    )
     Ledger(documents, "contacts", "Contacts").write([Change(entry)])
     (stored,) = documents.get_many(f"contacts|Contacts|{bucket_of(row)}", [row]).values()
     assert set(found) == set(stored.body)
+
+
+def test_what_explain_is_shown_to_say_is_what_it_says():
+    golden = " ".join(read("tests/cli/golden/waiting-for-rejected-account.txt").split())
+    (example,) = [block for block in blocks("text") if "  Needs  " in block.text]
+    for part in example.text.split("…"):
+        assert " ".join(part.split()) in golden
 
 
 def test_the_changelog_has_a_place_for_what_comes_next():
