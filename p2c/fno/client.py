@@ -29,6 +29,7 @@ SERVICE_PATH = "/data/"
 LARGEST_BATCH = 5_000
 """Operations a batch at most."""
 
+_OR = " or "
 _CROSS_COMPANY = ("cross-company", "true")
 _JSON = "application/json;odata.metadata=minimal"
 
@@ -198,9 +199,7 @@ class FnoClient:
         chunk: list[str] = []
         length = fixed = len(self._find_url(entity_set, field, [], columns))
         for value in values:
-            added = len(self._find_url(entity_set, field, [value, value], columns)) - len(
-                self._find_url(entity_set, field, [value], columns)
-            )
+            added = len(urls.encoded(f"{_OR}{_equals(field, value)}"))
             is_full = length + added > urls.MAX_URL_LENGTH or len(chunk) >= self._most_terms
             if chunk and is_full:
                 yield chunk
@@ -213,7 +212,7 @@ class FnoClient:
     def _find_url(
         self, entity_set: str, field: str, values: Sequence[str], columns: Sequence[str]
     ) -> str:
-        any_of = " or ".join(f"{urls.name(field)} eq {urls.text_literal(v)}" for v in values)
+        any_of = _OR.join(_equals(field, value) for value in values)
         options = [
             _CROSS_COMPANY,
             ("$select", ",".join(urls.name(column) for column in columns)),
@@ -265,6 +264,10 @@ class FnoClient:
             code="not-found" if answer.status == 404 else "request-refused",
             advice="Compare the data entities and fields of the template with those of this F&O.",
         )
+
+
+def _equals(field: str, value: str) -> str:
+    return f"{urls.name(field)} eq {urls.text_literal(value)}"
 
 
 def _values(operation: Operation) -> dict[str, object]:

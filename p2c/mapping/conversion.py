@@ -4,6 +4,7 @@ A value that does not convert is rejected, never guessed. What clears a field is
 it depends on the type alone.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -22,6 +23,7 @@ FALSE_WORDS = frozenset({"false", "no", "0"})
 INTEGER_BITS = {"Edm.Int32": 31, "Edm.Int64": 63}
 DECIMALS = frozenset({"Edm.Decimal", "Edm.Double"})
 NO_YES = "enum:NoYes"
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def _to_text(value: object, max_length: int | None) -> str | Rejection:
         return _refused(value, "text")
     # F&O stores text without trailing blanks; sending them would differ from what reads back.
     text = text.rstrip()
-    if any(0xD800 <= ord(character) <= 0xDFFF for character in text):
+    if _HALF_CHARACTER.search(text):
         return Rejection("value-not-convertible", "expected text, found half a character")
     if max_length is not None and text_length(text) > max_length:
         return Rejection(

@@ -63,7 +63,7 @@ def plain_decimal(value: float | Decimal | str) -> Decimal | None:
 
 def text_length(text: str) -> int:
     """Return the length as an nvarchar column counts it."""
-    return len(text) + sum(1 for character in text if ord(character) > 0xFFFF)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def cut_text(text: str, length: int) -> str:

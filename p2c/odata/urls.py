@@ -56,9 +56,14 @@ def keyed(entity_set: str, parts: Sequence[tuple[str, str]]) -> str:
     return f"{name(entity_set)}({','.join(f'{part}={value}' for part, value in quoted)})"
 
 
+def encoded(value: str) -> str:
+    """Return the value of a query option as it stands in a URL; it is encoded by character."""
+    return quote(value, safe=_EXPRESSION_SAFE)
+
+
 def with_options(path: str, options: Iterable[tuple[str, str]]) -> str:
     """Return a path with query options, each value percent-encoded, in the order given."""
-    query = "&".join(f"{option}={quote(value, safe=_EXPRESSION_SAFE)}" for option, value in options)
+    query = "&".join(f"{option}={encoded(value)}" for option, value in options)
     return f"{path}?{query}" if query else path
 
 

@@ -7,6 +7,7 @@ the table service data model, and the size of queue messages.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from p2c.errors import MessageError
 from p2c.model import Put, Scalar
@@ -44,7 +45,7 @@ def check_body(name: str, body: Mapping[str, Scalar]) -> None:
             "Put related ones into one property."
         )
     for key, value in body.items():
-        if not _PROPERTY_NAME.fullmatch(key) or key in _RESERVED:
+        if not _is_property_name(key):
             raise ValueError(
                 f"Document '{name}' has the property name '{key}', but Azure Table allows letters, "
                 f"digits and underscores, and reserves {', '.join(sorted(_RESERVED))}. Rename it."
@@ -125,6 +126,11 @@ def check_receive(limit: int) -> None:
             f"{limit} messages were asked for at once, but Azure Storage gives 1 to "
             f"{RECEIVE_LIMIT}. Receive several times."
         )
+
+
+@lru_cache(maxsize=1_000)
+def _is_property_name(text: str) -> bool:
+    return text not in _RESERVED and _PROPERTY_NAME.fullmatch(text) is not None
 
 
 def _check_value(name: str, key: str, value: object) -> None:

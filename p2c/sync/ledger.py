@@ -22,6 +22,8 @@ ROWS_PER_TRANSACTION = 96
 """A transaction holds 100 entities; four are left for the tallies written with the rows."""
 EXECUTIONS_COUNTED = 3
 _TALLY = "~tally|"
+# One encoder for all: `json.dumps` would make one for each text that is not in its usual form.
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def bucket_of(row_id: RowId) -> str:
@@ -226,10 +228,10 @@ def _tally_puts(tallies: Iterable[Tally]) -> list[Put]:
 def _encode(entry: Entry) -> dict[str, Scalar]:
     body: dict[str, Scalar] = {
         "epoch": entry.epoch,
-        "keys": json.dumps([[key.entity_set, *map(list, key.parts)] for key in entry.keys]),
-        "hashes": json.dumps(dict(entry.hashes), separators=(",", ":")),
+        "keys": _compact([[key.entity_set, *map(list, key.parts)] for key in entry.keys]),
+        "hashes": _compact(dict(entry.hashes)),
         "execution": entry.execution,
-        "counted": json.dumps(dict(list(entry.counted.items())[-EXECUTIONS_COUNTED:])),
+        "counted": _compact(dict(list(entry.counted.items())[-EXECUTIONS_COUNTED:])),
         "source_version": entry.source_version,
         "record": entry.record,
         "generation": entry.generation,
