@@ -7,6 +7,7 @@ The tree::
     │   ├── SettingError         an app setting is missing or wrong
     │   ├── TemplateError        a template or project does not load
     │   ├── RequestError         a command line or an HTTP body is wrong
+    │   ├── ConsentError         too much would be concluded without a person's consent
     │   └── ServiceRefusedError  a service will not serve us: configuration, credential or privilege
     ├── MessageError             set the queue message aside; it can never be processed
     ├── DeltaLinkExpiredError    forget the delta link and read everything
@@ -93,6 +94,12 @@ class RequestError(StopError):
     """A command line or an HTTP request asks for something p2c cannot do."""
 
     code = "request-invalid"
+
+
+class ConsentError(StopError):
+    """More rows have vanished from Sales than p2c concludes from without being told to."""
+
+    code = "deletes-need-consent"
 
 
 class ServiceError(P2cError):

@@ -15,6 +15,7 @@ from p2c.cli.heartbeats import Heartbeats
 from p2c.cli.patience import OUTAGE_SECONDS, STALL_SECONDS, Patience
 from p2c.cli.pump import HOLD_SECONDS, WORKERS, Handled, Pump
 from p2c.errors import (
+    ConsentError,
     P2cError,
     RetryLaterError,
     ServiceRefusedError,
@@ -108,12 +109,20 @@ class Driver:
         self._left: P2cError | None = None
         self._unreadable = 0
 
-    def run(self, *, all_data: bool = False) -> RunResult:
+    def run(self, *, all_data: bool = False, accept_deletes: bool = False) -> RunResult:
         """Enumerate and process the app's templates, prerequisites first.
 
+        Args:
+            accept_deletes: First consent to what each of the templates asks.
+
         Raises:
+            RequestError: There is nothing to consent to; nothing has begun.
             P2cError: Storage cannot be used; nothing has begun.
         """
+        if accept_deletes:
+            self._app.ensure_storage()
+            for template in self._templates:
+                self._app.enumerate_changes.accept_deletes(template)
 
         def work() -> None:
             for template in self._templates:
@@ -123,6 +132,7 @@ class Driver:
                 self._drain([template], to_the_end=False)
                 self._enumerate(template, trigger="run", all_data=all_data)
                 self._drain([template])
+                self._find_deleted(template, trigger="run")
             # Rows that waited may have been woken by a later template.
             self._drain(self._templates)
 
@@ -149,6 +159,7 @@ class Driver:
                 else:
                     self._enumerate(template, trigger="resync", all_data=True, force=force)
                 self._drain([template])
+                self._find_deleted(template, trigger="resync")
 
         return self._carry_out("resync", work)
 
@@ -214,10 +225,9 @@ class Driver:
     def _enumerate(
         self, template: str, *, trigger: str, all_data: bool, force: bool = False
     ) -> None:
-        """Queue what changed, or every row; sit out what passes."""
-        while True:
-            self._wait_for_services()
-            result = self._app.enumerate_changes.enumerate_template(
+        """Queue what changed, or every row."""
+        self._sit_out(
+            lambda: self._app.enumerate_changes.enumerate_template(
                 template,
                 self._execution,
                 trigger=trigger,
@@ -225,15 +235,38 @@ class Driver:
                 force=force,
                 progress=self._enumerated,
             )
-            if not self._note_stops(result) and not result.unfinished:
-                return
+        )
 
-    def _note_stops(self, result: Enumerated) -> bool:
+    def _find_deleted(self, template: str, *, trigger: str) -> None:
+        """Queue what a full read shows to be deleted, and process it."""
+        found = self._sit_out(
+            lambda: self._app.enumerate_changes.find_deleted(
+                template, self._execution, trigger=trigger, progress=self._enumerated
+            )
+        )
+        if any(found.read.values()):
+            self._drain([template])
+
+    def _sit_out(self, step: Callable[[], Enumerated]) -> Enumerated:
+        """Take a step of enumerating until it has been done; sit out what passes."""
+        while True:
+            self._wait_for_services()
+            result = step()
+            if not self._must_repeat(result):
+                return result
+
+    def _must_repeat(self, result: Enumerated) -> bool:
+        """Whether a step goes on: it is unfinished, or was stopped by something that passes."""
         for error in result.stopped.values():
+            if isinstance(error, ConsentError):
+                # Other templates go on meanwhile.
+                self._left = error
+                self._note_once(error.message)
+                return False
             if not isinstance(error, RetryLaterError | ServiceRefusedError):
                 raise error
             self._meet(error)
-        return bool(result.stopped)
+        return bool(result.stopped or result.unfinished)
 
     def _enumerated(self, task: TaskMapping, read: int) -> None:
         self._patience.progressed()

@@ -30,6 +30,7 @@ from p2c.cli.drive import Driver, RunResult
 from p2c.cli.report import print_state
 from p2c.cli.show import print_json, print_run, run_as_json, run_progress
 from p2c.cli.state import read_state
+from p2c.errors import RequestError
 from p2c.storage import SystemClock
 from p2c.sync.executions import new_execution_id
 
@@ -69,10 +70,27 @@ def run(
     all_data: Annotated[
         bool, typer.Option("--all-data", help="Read every row, not only what changed.")
     ] = False,
+    accept_deletes: Annotated[
+        bool,
+        typer.Option(
+            "--accept-deletes", help="Say that rows a task asks about were deleted; see status."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring over what changed, here and now; without a name, every template in order."""
-    _carry_out(templates or None, lambda driver: driver.run(all_data=all_data), as_json=as_json)
+    with errors(as_json=as_json):
+        if accept_deletes and (all_data or not templates):
+            raise RequestError(
+                "--accept-deletes: expected the templates it is for, and no --all-data, which "
+                "compares anew. Name them: run TEMPLATE --accept-deletes.",
+                code="choice-invalid",
+            )
+    _carry_out(
+        templates or None,
+        lambda driver: driver.run(all_data=all_data, accept_deletes=accept_deletes),
+        as_json=as_json,
+    )
 
 
 @commands.command()

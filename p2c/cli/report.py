@@ -70,6 +70,8 @@ def _print_task(out: Console, task: TaskState) -> None:
     out.print(f"\n{task.template}: {task.task}: last polled {task.polled_at or 'never'}")
     if task.full_read:
         out.print(f"  A full read is under way: {task.full_read}")
+    if task.deletes_need_consent:
+        out.print(f"  {task.deletes_need_consent} [deletes-need-consent]")
     if task.needs_all_data:
         out.print(
             "  Its template or project changed since all rows were last read: "

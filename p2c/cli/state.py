@@ -12,6 +12,7 @@ from p2c.mapping.task import TaskMapping
 from p2c.model import Outcome
 from p2c.sync.checkpoints import Checkpoint, Checkpoints
 from p2c.sync.executions import ExecutionSummary
+from p2c.sync.find_deleted import question
 from p2c.sync.handle_message import unreadable_messages
 
 RECENT = 5
@@ -46,6 +47,7 @@ class TaskState:
     Attributes:
         polled_at: When Sales was last asked for changes; "" for never.
         full_read: What a full read under way has come to; "" when none is.
+        deletes_need_consent: What the task asks before it reads on; "" when it asks nothing.
         needs_all_data: The template or an override changed since all rows were last read.
         rows: Outcome to rows.
     """
@@ -54,6 +56,7 @@ class TaskState:
     task: str
     polled_at: str
     full_read: str
+    deletes_need_consent: str
     needs_all_data: bool
     rows: Mapping[str, int]
     reasons: tuple[ReasonCount, ...]
@@ -65,6 +68,7 @@ class TaskState:
             "task": self.task,
             "polled_at": self.polled_at or None,
             "full_read": self.full_read or None,
+            "deletes_need_consent": self.deletes_need_consent or None,
             "needs_all_data": self.needs_all_data,
             "rows": dict(self.rows),
             "reasons": [reason.as_json() for reason in self.reasons],
@@ -136,13 +140,14 @@ def read_state(app: App) -> State:
 
 def _task_state(app: App, task: TaskMapping, checkpoint: Checkpoint) -> TaskState:
     rows, reasons = _count(app, task)
-    full = checkpoint.full_read
+    full, asked = checkpoint.full_read, question(task, checkpoint.comparison)
     known = checkpoint.mapping_fingerprint
     return TaskState(
         template=task.template,
         task=task.task,
         polled_at=_text(checkpoint.polled_at),
         full_read=f"{full.read} rows read for execution {full.execution}" if full else "",
+        deletes_need_consent=asked.message if asked else "",
         needs_all_data=bool(known) and known != task.fingerprint,
         rows=rows,
         reasons=reasons,

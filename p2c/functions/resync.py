@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, V
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from p2c.bootstrap import App
-from p2c.errors import RetryLaterError, cut
+from p2c.errors import RequestError, RetryLaterError, cut
 from p2c.functions.problem import Finding, Problem, json_response
 from p2c.sync.messages import EnumerateMessage, row_id
 from p2c.templates import shipped_names
@@ -21,7 +21,8 @@ MOST_ROWS = 1000
 MOST_BYTES = 256 * 1024
 """Far more than `MOST_ROWS` rows take, however they are laid out."""
 
-_EXAMPLE = '{"rows": ["<guid>", …]} or {"all": true}'
+_EXAMPLE = '{"rows": ["<guid>", …]}, {"all": true} or {"accept_deletes": true}'
+_KINDS = ("rows", "all", "accept_deletes")
 
 
 def _guid(text: str) -> str:
@@ -38,7 +39,7 @@ def _true(value: bool) -> bool:  # noqa: FBT001  pydantic calls it
 
 
 class ResyncBody(BaseModel):
-    """Body of ``POST /api/resync/{template}``; exactly one of `rows` and `everything`."""
+    """Body of ``POST /api/resync/{template}``; exactly one of the first three."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -50,6 +51,9 @@ class ResyncBody(BaseModel):
     everything: Annotated[StrictBool, AfterValidator(_true)] = Field(default=False, alias="all")
     """Every row of the template's tables."""
 
+    accept_deletes: Annotated[StrictBool, AfterValidator(_true)] = False
+    """Consent to what a task asks, and go on with what changed since."""
+
     force: StrictBool = False
     """Compare with what F&O holds now, not with what was last written."""
 
@@ -60,12 +64,14 @@ def resync(
     """Queue a request to enumerate and answer at once.
 
     Raises:
-        Problem: The template or the body is wrong.
+        Problem: The template or the body is wrong, or there is nothing to consent to.
         RetryLaterError: Storage cannot be reached; nothing was queued.
     """
     check_template(template)
     body = read_body(request.headers.get("content-type", ""), request.get_body())
     app = get_app()
+    if body.accept_deletes:
+        _accept_deletes(app, template)
     execution = app.executions.new_id()
     message = EnumerateMessage(
         template=template,
@@ -88,6 +94,19 @@ def resync(
         HTTPStatus.ACCEPTED,
         headers={"Location": f"/api/executions/{execution}"},
     )
+
+
+def _accept_deletes(app: App, template: str) -> None:
+    try:
+        app.enumerate_changes.accept_deletes(template)
+    except RequestError as error:
+        finding = Finding(
+            "accept_deletes",
+            "true",
+            "a task that asks whether rows were deleted",
+            "Leave it out, or read what is asked: the log and the executions have it.",
+        )
+        raise Problem(HTTPStatus.CONFLICT, error.code, error.message, [finding]) from error
 
 
 def check_template(name: str) -> None:
@@ -186,15 +205,20 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _checked(body: dict[str, Any]) -> dict[str, Any]:
-    """Check what concerns `rows` and `all` together.
+    """Check what concerns the kinds of request together.
 
     Raises:
-        Problem: Both or neither is given.
+        Problem: None or several are given.
     """
-    given = [name for name in ("rows", "all") if name in body]
-    if len(given) == 1 or body.keys() - {"rows", "all", "force"}:
+    given = [name for name in _KINDS if name in body]
+    if body.keys() - {*_KINDS, "force"}:
         return body  # An unknown key is worth saying first: it may be one of these, misspelled.
-    found = "both 'rows' and 'all'" if given else "neither 'rows' nor 'all'"
+    if "accept_deletes" in given and body.get("force"):
+        given.append("force")  # What it means would have to be guessed.
+    if len(given) == 1:
+        return body
+    names = [f"'{name}'" for name in given or _KINDS]
+    found = " and ".join(names) if given else f"none of {', '.join(names)}"
     raise _invalid(
         "rows-or-all", [Finding("body", found, f"exactly one: {_EXAMPLE}", "Mend the body.")]
     )
@@ -218,8 +242,10 @@ def _finding(detail: ErrorDetails) -> Finding:
     where = name + "".join(f"[{part}]" for part in place[1:])
     found = _shown(detail["input"])
     if detail["type"] == "extra_forbidden":
-        return Finding(where, found, "one of rows, all, force", "Mend the key or remove it.")
-    if name == "all":
+        return Finding(
+            where, found, "one of rows, all, accept_deletes, force", "Mend the key or remove it."
+        )
+    if name in ("all", "accept_deletes"):
         return Finding(where, found, "true", "Send true, or name 'rows' instead.")
     if name == "force":
         return Finding(where, found, "true or false", "Mend the value or remove it.")

@@ -43,6 +43,38 @@ class FullRead:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """A comparison of the ledger with Sales after a full read: due, under way, or asking.
+
+    Attributes:
+        generation: Number of the full read. Rows that it named are in Sales.
+        execution: The execution of the full read.
+        read: Rows that it named.
+        read_at: When it ended, in ISO 8601.
+        phase: ``count`` the absent rows, ``ask`` whether so many may be taken for deleted,
+            ``queue`` them.
+        bucket: Ledger buckets done in this phase.
+        known: Rows that the ledger takes to be in Sales, as counted.
+        absent: Those of them that are not there, as counted.
+        queued: Absent rows queued so far.
+        most: Absent rows that may be queued.
+        asked_at: When the question was asked, in ISO 8601; "" when it was not.
+    """
+
+    generation: int
+    execution: str
+    read: int
+    read_at: str
+    phase: Literal["count", "ask", "queue"] = "count"
+    bucket: int = 0
+    known: int = 0
+    absent: int = 0
+    queued: int = 0
+    most: int = 0
+    asked_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """Where a task's reading stands.
 
@@ -52,6 +84,8 @@ class Checkpoint:
         select_fingerprint: Of the columns the delta link was made for.
         mapping_fingerprint: Of the mapping with which all rows were last enumerated.
         generation: Number of the last full read begun.
+        comparison: What is left to do after the last full read to find deleted rows; None when
+            nothing is, and while a full read is under way.
         read_fully_by: Execution that last read everything.
         polled_at: When a poll last succeeded.
     """
@@ -62,6 +96,7 @@ class Checkpoint:
     mapping_fingerprint: str = ""
     generation: int = 0
     full_read: FullRead | None = None
+    comparison: Comparison | None = None
     read_fully_by: str = ""
     polled_at: datetime | None = None
 
@@ -79,6 +114,7 @@ class Checkpoints:
             return Checkpoint()
         body = document.body
         full = json.loads(_joined(body, "full_read") or "null")
+        comparison = json.loads(_joined(body, "comparison") or "null")
         return Checkpoint(
             version=document.version,
             delta_link=_joined(body, "delta_link"),
@@ -86,13 +122,13 @@ class Checkpoints:
             mapping_fingerprint=str(body.get("mapping_fingerprint", "")),
             generation=int(body.get("generation", 0)),
             full_read=FullRead(**full) if full else None,
+            comparison=Comparison(**comparison) if comparison else None,
             read_fully_by=str(body.get("read_fully_by", "")),
             polled_at=_time(body.get("polled_at")),
         )
 
     def save(self, task: TaskMapping, checkpoint: Checkpoint) -> str | None:
         """Save a checkpoint; return its new version, None when somebody else saved one."""
-        full = checkpoint.full_read
         body: dict[str, Scalar] = {
             "select_fingerprint": checkpoint.select_fingerprint,
             "mapping_fingerprint": checkpoint.mapping_fingerprint,
@@ -100,9 +136,12 @@ class Checkpoints:
             "read_fully_by": checkpoint.read_fully_by,
             **_parts("delta_link", checkpoint.delta_link),
         }
-        if full:
-            stored = {name: getattr(full, name) for name in FullRead.__slots__}
-            body.update(_parts("full_read", json.dumps(stored)))
+        for name in ("full_read", "comparison"):
+            part: FullRead | Comparison | None = getattr(checkpoint, name)
+            if part:
+                # `dataclasses.asdict` of Python 3.13.0 never lets go of an instance with slots.
+                stored = {slot: getattr(part, slot) for slot in part.__slots__}
+                body.update(_parts(name, json.dumps(stored)))
         if checkpoint.polled_at:
             body["polled_at"] = checkpoint.polled_at.isoformat()
         return self._documents.put(_PARTITION, _name(task), body, checkpoint.version)

@@ -4,12 +4,14 @@ A link is saved only when all it yielded is on the queue, so a crash repeats a p
 A full read takes two passes: the first only fetches a delta link, the second names every row.
 What changes during the second pass is in that link's answer; what changed during the first is read
 by the second. (Whether one pass alone covers changes to its own early pages is not documented.)
+What was deleted before, without the old link's telling, `p2c.sync.find_deleted` finds afterwards.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from p2c.errors import (
+    ConsentError,
     DeltaLinkExpiredError,
     P2cError,
     RetryLaterError,
@@ -20,8 +22,9 @@ from p2c.errors import (
 from p2c.mapping.task import TaskMapping
 from p2c.model import RowId
 from p2c.sync.backoff import Backoff
-from p2c.sync.checkpoints import Checkpoint, Checkpoints, FullRead
+from p2c.sync.checkpoints import Checkpoint, Checkpoints, Comparison, FullRead
 from p2c.sync.executions import Executions
+from p2c.sync.find_deleted import FindDeleted, question
 from p2c.sync.ledger import bucket_of
 from p2c.sync.messages import ROWS_PER_MESSAGE, EnumerateMessage, RowsMessage
 from p2c.sync.runtime import Runtime
@@ -52,6 +55,7 @@ class EnumerateChanges:
         self._runtime = runtime
         self._checkpoints = Checkpoints(runtime.stores.state)
         self._executions = Executions(runtime)
+        self._find_deleted = FindDeleted(runtime)
         self._backoff = Backoff(runtime.stores.state, runtime.clock, "dataverse")
 
     def enumerate_template(
@@ -71,33 +75,37 @@ class EnumerateChanges:
             until: Monotonic time at which a long full read is left for the next time.
             progress: Told the task and the rows named after each page.
         """
-        result = Enumerated()
-        closed = self._backoff.until()
-        if closed:
-            result.stopped = dict.fromkeys(
-                (task.task for task in self._runtime.template(template).tasks),
-                UnavailableError(
-                    f"Dataverse is left alone until {closed:%H:%M:%S} UTC.", service="dataverse"
-                ),
-            )
-            return result
         work = _Work(execution, trigger, force, until, progress or (lambda _task, _read: None))
-        if all_data:
+        if all_data and not self._backoff.until():
             self._executions.start(execution, trigger, [template])
-        for task in self._runtime.template(template).tasks:
-            try:
-                finished = self._enumerate_task(task, work, all_data=all_data)
-            except (RetryLaterError, ServiceRefusedError) as error:
-                result.stopped[task.task] = error
-                self._note_stop(execution, trigger, task, error)
-                break
-            result.read[task.task] = work.read
-            if not finished:
-                result.unfinished.append(task.task)
+        result = self._each_task(
+            template, work, lambda task: self._enumerate_task(task, work, all_data=all_data)
+        )
         if not result.stopped and not result.unfinished:
             # A request that came again after somebody mended what had stopped it has no error left.
             self._executions.update(execution, enumerated=template, error="")
         return result
+
+    def find_deleted(
+        self, template: str, execution: str, *, trigger: str, progress: Progress | None = None
+    ) -> Enumerated:
+        """Queue the rows that are found deleted now that a full read has been worked off."""
+        work = _Work(execution, trigger, False, None, progress or (lambda _task, _read: None))
+
+        def find(task: TaskMapping) -> bool:
+            checkpoint = self._checkpoints.read(task)
+            self._compare(task, checkpoint, work, at_once=True)
+            return True
+
+        return self._each_task(template, work, find)
+
+    def accept_deletes(self, template: str) -> None:
+        """Consent to what the template's tasks ask; the next enumeration acts on it.
+
+        Raises:
+            RequestError: None of them asks.
+        """
+        self._find_deleted.accept(self._runtime.template(template))
 
     def enumerate_rows(
         self, template: str, rows: Sequence[RowId], execution: str, *, trigger: str, force: bool
@@ -116,12 +124,43 @@ class EnumerateChanges:
         self._executions.start(message.execution, trigger, [message.template])
         self._runtime.queue_of(message.template).send(message.model_dump_json())
 
+    def _each_task(
+        self, template: str, work: "_Work", step: Callable[[TaskMapping], bool]
+    ) -> Enumerated:
+        """Take a step with each task in order, up to one that is stopped."""
+        result = Enumerated()
+        tasks = self._runtime.template(template).tasks
+        closed = self._backoff.until()
+        if closed:
+            error = UnavailableError(
+                f"Dataverse is left alone until {closed:%H:%M:%S} UTC.", service="dataverse"
+            )
+            result.stopped = dict.fromkeys((task.task for task in tasks), error)
+            return result
+        for task in tasks:
+            work.read = 0
+            try:
+                finished = step(task)
+            except (RetryLaterError, ServiceRefusedError, ConsentError) as error:
+                result.stopped[task.task] = error
+                self._note_stop(work.execution, work.trigger, task, error)
+                break
+            result.read[task.task] = work.read
+            if not finished:
+                result.unfinished.append(task.task)
+        return result
+
     def _enumerate_task(self, task: TaskMapping, work: "_Work", *, all_data: bool) -> bool:
         """Enumerate one task; False when a full read is left unfinished."""
-        work.read = 0
-        checkpoint = self._checkpoints.read(task)
-        if _needs_full_read(task, checkpoint, work.execution, all_data=all_data):
+        checkpoint: Checkpoint | None = self._checkpoints.read(task)
+        assert checkpoint is not None
+        full_read = _needs_full_read(task, checkpoint, work.execution, all_data=all_data)
+        if full_read and (all_data or not question(task, checkpoint.comparison)):
             checkpoint = self._begin_full_read(checkpoint, work)
+        else:
+            checkpoint = self._compare(task, checkpoint, work, at_once=False)
+            if checkpoint is None:
+                return True  # Somebody else is at it.
         if not checkpoint.full_read:
             try:
                 return self._follow(task, checkpoint, work)
@@ -132,7 +171,27 @@ class EnumerateChanges:
     def _begin_full_read(self, checkpoint: Checkpoint, work: "_Work") -> Checkpoint:
         generation = checkpoint.generation + 1
         full = FullRead(work.execution, generation, "token", force=work.force)
-        return replace(checkpoint, generation=generation, full_read=full)
+        return replace(checkpoint, generation=generation, full_read=full, comparison=None)
+
+    def _compare(
+        self, task: TaskMapping, checkpoint: Checkpoint, work: "_Work", *, at_once: bool
+    ) -> Checkpoint | None:
+        """Go on with a comparison that is due; None when somebody else does.
+
+        Raises:
+            ConsentError: It asks.
+        """
+        comparison = checkpoint.comparison
+        if comparison is None:
+            return checkpoint
+
+        def queue(rows: Sequence[RowId]) -> None:
+            generation = comparison.generation
+            self._name_rows(task, rows, work, work.execution, force=False, generation=generation)
+
+        return self._find_deleted.proceed(
+            task, checkpoint, queue, at_once=at_once, until=work.until
+        )
 
     def _follow(self, task: TaskMapping, checkpoint: Checkpoint, work: "_Work") -> bool:
         """Queue what a delta link yields, page by page, and save the next delta link last."""
@@ -165,18 +224,17 @@ class EnumerateChanges:
             if work.until is not None and self._runtime.clock.monotonic() >= work.until:
                 return False
             if full.phase == "token":
-                full = self._token_page(task, full)
-                left: FullRead | None = full
+                saved = replace(checkpoint, full_read=self._token_page(task, full))
             else:
-                left = self._rows_page(task, full, work)
-                if left is None:
-                    checkpoint = self._complete(task, checkpoint, full, work)
-                full = left
-            saved = replace(checkpoint, full_read=left)
+                full = self._rows_page(task, full, work)
+                saved = replace(checkpoint, full_read=full)
+                if full.link is None:
+                    saved = self._complete(task, checkpoint, full, work)
             version = self._checkpoints.save(task, saved)
             if version is None:
                 return True  # Somebody else goes on with this read.
             checkpoint = replace(saved, version=version)
+            full = checkpoint.full_read
         return True
 
     def _token_page(self, task: TaskMapping, full: FullRead) -> FullRead:
@@ -185,7 +243,8 @@ class EnumerateChanges:
             return replace(full, link=page.next_link)
         return replace(full, phase="rows", link=None, delta_link=page.delta_link or "")
 
-    def _rows_page(self, task: TaskMapping, full: FullRead, work: "_Work") -> FullRead | None:
+    def _rows_page(self, task: TaskMapping, full: FullRead, work: "_Work") -> FullRead:
+        """Name a page's rows; the link is None after the last page."""
         page = self._runtime.source.changes(task.query, full.link, tracked=False)
         self._name_rows(
             task,
@@ -196,8 +255,6 @@ class EnumerateChanges:
             generation=full.generation,
             read_before=full.read,
         )
-        if page.next_link is None:
-            return None
         return replace(full, link=page.next_link, read=full.read + len(page.changed))
 
     def _complete(
@@ -206,13 +263,18 @@ class EnumerateChanges:
         self._backoff.answered()
         if full.execution != work.execution:
             self._executions.update(full.execution, enumerated=task.template)
+        now = self._runtime.clock.now()
+        comparison = Comparison(full.generation, full.execution, full.read, now.isoformat())
         return replace(
             checkpoint,
+            full_read=None,
+            # Before the first full read nothing was known that could be missing.
+            comparison=comparison if full.generation > 1 else None,
             delta_link=full.delta_link,
             select_fingerprint=task.select_fingerprint,
             mapping_fingerprint=task.fingerprint,
             read_fully_by=full.execution,
-            polled_at=self._runtime.clock.now(),
+            polled_at=now,
         )
 
     def _name_rows(

@@ -79,7 +79,7 @@ class MessageHandler:
     def _enumerate_for(self, message: EnumerateMessage) -> Report:
         """Enumerate for a request; what is left over or must wait comes again as a message."""
         report = Report()
-        if not message.everything:
+        if message.rows:
             self._enumerate.enumerate_rows(
                 message.template,
                 message.rows,
@@ -92,7 +92,7 @@ class MessageHandler:
             message.template,
             message.execution,
             trigger="resync",
-            all_data=True,
+            all_data=message.everything,
             force=message.force,
             until=self._runtime.clock.monotonic() + ENUMERATE_SECONDS,
         )
@@ -101,8 +101,10 @@ class MessageHandler:
                 report.refused = error
             elif isinstance(error, RetryLaterError):
                 report.unavailable = error
-        if result.unfinished or result.stopped:
-            delay = ROUND_SECONDS if result.stopped else 0
+        # What a task asks is answered by another request; this one has got as far as it can.
+        stopped = report.refused or report.unavailable
+        if result.unfinished or stopped:
+            delay = ROUND_SECONDS if stopped else 0
             queue = self._runtime.queue_of(message.template)
             queue.send(message.model_dump_json(), delay_seconds=delay)
             report.wait(self._runtime.clock.now() + timedelta(seconds=delay))

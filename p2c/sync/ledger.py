@@ -151,16 +151,20 @@ class Ledger:
         answer = self._documents.put_all(partition, puts)
         return None if isinstance(answer, str) else answer
 
-    def entries(self, outcome: Outcome | None = None) -> Iterable[Entry]:
-        """Stream the entries of the task, all or those with an outcome."""
-        return self._scan({"outcome": outcome.value} if outcome else {})
+    def entries(
+        self, outcome: Outcome | None = None, *, buckets: Iterable[str] | None = None
+    ) -> Iterable[Entry]:
+        """Stream the entries of the task, all or those with an outcome or in some buckets."""
+        return self._scan({"outcome": outcome.value} if outcome else {}, buckets)
 
     def open_entries(self) -> Iterable[Entry]:
         """Stream the entries of rows that are claimed or unsettled."""
         return self._scan({"open": True})
 
-    def _scan(self, equals: Mapping[str, Scalar]) -> Iterable[Entry]:
-        for bucket in all_buckets():
+    def _scan(
+        self, equals: Mapping[str, Scalar], buckets: Iterable[str] | None = None
+    ) -> Iterable[Entry]:
+        for bucket in all_buckets() if buckets is None else buckets:
             for document in self._documents.scan(self._prefix + bucket, last="~", equals=equals):
                 yield _decode(document)
 

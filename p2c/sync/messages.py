@@ -51,7 +51,7 @@ class RowsMessage(_Message):
 
 
 class EnumerateMessage(_Message):
-    """A request to enumerate: some rows, or all of a template's."""
+    """A request to enumerate: some rows, all of a template's, or else what has changed."""
 
     kind: Literal["enumerate"] = "enumerate"
     rows: tuple[Guid, ...] = Field(default=(), max_length=1000)

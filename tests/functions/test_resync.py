@@ -9,7 +9,8 @@ from p2c.functions.http import post_resync
 from p2c.functions.resync import MOST_BYTES, read_body
 
 GUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
-ONE_OF = '{"rows": ["<guid>", …]} or {"all": true}'
+ONE_OF = '{"rows": ["<guid>", …]}, {"all": true} or {"accept_deletes": true}'
+NONE_OF = "none of 'rows', 'all', 'accept_deletes'"
 JSON = "application/json"
 NAME_ROWS = "Name rows, or send all."
 COPY = "Copy the row's id from the address of its form in Sales."
@@ -75,13 +76,31 @@ WRONG = {
         JSON,
         b'{"force": true}',
         (400, "rows-or-all"),
-        [("body", "neither 'rows' nor 'all'", f"exactly one: {ONE_OF}", MEND)],
+        [("body", NONE_OF, f"exactly one: {ONE_OF}", MEND)],
     ),
     "both": (
         JSON,
         json.dumps({"rows": [GUID], "all": True}).encode(),
         (400, "rows-or-all"),
-        [("body", "both 'rows' and 'all'", f"exactly one: {ONE_OF}", MEND)],
+        [("body", "'rows' and 'all'", f"exactly one: {ONE_OF}", MEND)],
+    ),
+    "consent with rows": (
+        JSON,
+        json.dumps({"rows": [GUID], "accept_deletes": True}).encode(),
+        (400, "rows-or-all"),
+        [("body", "'rows' and 'accept_deletes'", f"exactly one: {ONE_OF}", MEND)],
+    ),
+    "consent with force": (
+        JSON,
+        b'{"accept_deletes": true, "force": true}',
+        (400, "rows-or-all"),
+        [("body", "'accept_deletes' and 'force'", f"exactly one: {ONE_OF}", MEND)],
+    ),
+    "no consent": (
+        JSON,
+        b'{"accept_deletes": false}',
+        (400, "body-invalid"),
+        [("accept_deletes", "false", "true", "Send true, or name 'rows' instead.")],
     ),
     "a key twice": (
         JSON,
@@ -93,7 +112,7 @@ WRONG = {
         JSON,
         b'{"row": "x"}',
         (400, "body-invalid"),
-        [("row", "'x'", "one of rows, all, force", "Mend the key or remove it.")],
+        [("row", "'x'", "one of rows, all, accept_deletes, force", "Mend the key or remove it.")],
     ),
     "no rows": (
         JSON,

@@ -92,6 +92,7 @@ class RecordingSales(Sales):
         super().__init__()
         self.asked: list[tuple[str | None, bool]] = []
         self.reads: list[tuple[RowId, ...]] = []
+        self.queries: list[SourceQuery] = []
         self.errors: list[Exception] = []
         self.searches: list[tuple[str, str, tuple[RowId, ...]]] = []
         self.search_errors: list[Exception] = []
@@ -107,6 +108,7 @@ class RecordingSales(Sales):
 
     def read(self, query: SourceQuery, row_ids: Sequence[RowId]) -> dict[RowId, SourceRow]:
         self.reads.append(tuple(row_ids))
+        self.queries.append(query)
         if self.errors:
             raise self.errors.pop(0)
         self.before_read()
@@ -300,6 +302,7 @@ def forget_requests(bench: Bench) -> None:
     bench.fno.finds.clear()
     bench.fno.batches.clear()
     bench.sales.reads.clear()
+    bench.sales.queries.clear()
 
 
 def rows_of_one_bucket(count: int, bucket: str | None = None) -> list[RowId]:
