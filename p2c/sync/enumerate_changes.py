@@ -181,13 +181,11 @@ class EnumerateChanges:
         Raises:
             ConsentError: It asks.
         """
-        comparison = checkpoint.comparison
-        if comparison is None:
+        if checkpoint.comparison is None:
             return checkpoint
 
         def queue(rows: Sequence[RowId]) -> None:
-            generation = comparison.generation
-            self._name_rows(task, rows, work, work.execution, force=False, generation=generation)
+            self._name_rows(task, rows, work, work.execution, force=False, generation=0)
 
         return self._find_deleted.proceed(
             task, checkpoint, queue, at_once=at_once, until=work.until

@@ -15,6 +15,7 @@ from p2c.sync.handle_message import MessageHandler
 from p2c.sync.messages import RowsMessage
 from tests.sync.builders import (
     ACCOUNTS,
+    CONTACTS,
     Bench,
     CrashError,
     Fuse,
@@ -101,6 +102,17 @@ def test_only_rows_that_the_full_read_did_not_name_are_asked_for_by_their_primar
     forget_requests(bench)
     bench.enumerate("accounts", THIRD)
     assert {row for rows in bench.sales.reads for row in rows} == set(gone)
+    assert {(query.columns, query.lookups) for query in bench.sales.queries} == {((), ())}
+
+
+def test_no_lookup_is_followed_to_see_whether_a_row_is_there():
+    bench = Bench()
+    rows = [bench.contact(number, bench.account(1)) for number in range(20)]
+    bench.process(CONTACTS, *rows)
+    bench.enumerate("contacts")
+    bench.enumerate("contacts", SECOND, all_data=True)
+    forget_requests(bench)
+    EnumerateChanges(bench.runtime()).find_deleted("contacts", THIRD, trigger="run")
     assert {(query.columns, query.lookups) for query in bench.sales.queries} == {((), ())}
 
 
@@ -261,6 +273,18 @@ def test_another_full_read_compares_anew_and_finds_the_rows_that_are_back(bench:
     last = "20260305T080000-last"
     assert bench.enumerate("accounts", last).read == {ACCOUNTS.task: 1}
     assert bench.named("accounts") == [row_id(3)]
+
+
+def test_a_full_read_of_several_timers_is_not_held_up_by_what_was_asked_before_it(bench: Bench):
+    vanish(bench, 1, 2, 3)
+    work_off(bench)
+    bench.enumerate("accounts", THIRD)
+    bench.sales.before_page = lambda _page: bench.clock.advance(10)
+    until = bench.clock.monotonic() + 5
+    result = bench.enumerate("accounts", FOURTH, all_data=True, until=until)
+    assert result.unfinished == [ACCOUNTS.task]
+    assert bench.enumerate("accounts", FOURTH).stopped == {}
+    assert checkpoint(bench).full_read is None
 
 
 def test_a_full_read_that_begins_meanwhile_takes_over(bench: Bench):
