@@ -13,7 +13,7 @@ from dataclasses import replace
 from p2c.errors import MessageError, P2cError, RequestError, UnavailableError
 from p2c.mapping.task import TaskMapping
 from p2c.model import Create, Outcome, Reason, RowId
-from p2c.sync.enumerate_changes import EnumerateChanges
+from p2c.sync.enumerate_changes import EnumerateChanges, Enumerated
 from p2c.sync.executions import Executions
 from p2c.sync.handle_message import MessageHandler
 from p2c.sync.ledger import Entry
@@ -138,9 +138,15 @@ class RunPlanner:
             force=force,
             progress=lambda task, _rows: self._drain(task.template),
         )
+        self._raise_first(result)
+        self._drain(template)
+        self._raise_first(self._enumerate.find_deleted(template, self._execution, trigger=TRIGGER))
+        self._drain(template)
+
+    @staticmethod
+    def _raise_first(result: Enumerated) -> None:
         for error in result.stopped.values():
             raise error
-        self._drain(template)
 
     def _plan_rows(self, template: str, rows: Sequence[RowId], *, force: bool) -> None:
         self._enumerate.enumerate_rows(
