@@ -185,6 +185,8 @@ def _print_notes(out: Console, result: PlanResult) -> None:
         out.print(
             f"{result.unreadable} messages on the queues cannot be read; a run sets them aside."
         )
+    for asked in result.asked:
+        out.print(f"{asked} [deletes-need-consent]")
     if result.cut_short:
         out.print("The plan was cut short by --limit: there may be more.")
 

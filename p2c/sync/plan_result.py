@@ -72,6 +72,7 @@ class PlanResult:
         unseen: Template to messages on its queue that could not be looked into.
         elsewhere: Template that was not planned to rows that the plan would queue for it.
         unreadable: Messages that nobody can read, which a run would set aside.
+        asked: What tasks ask before they read on, so that what they would read is not planned.
         cut_short: What ended the plan before its end: ``limit``, ``time`` or "".
     """
 
@@ -81,6 +82,7 @@ class PlanResult:
     unseen: Mapping[str, int]
     elsewhere: Mapping[str, int]
     unreadable: int
+    asked: tuple[str, ...]
     cut_short: str
 
     @property
@@ -88,7 +90,7 @@ class PlanResult:
         """``Changes``, ``NoChanges``, or ``Incomplete`` when there may be some unseen."""
         if any(self.writes.values()):
             return "Changes"
-        complete = not (self.cut_short or self.unseen)
+        complete = not (self.cut_short or self.unseen or self.asked)
         return "NoChanges" if complete else "Incomplete"
 
     def as_json(self, rows: Callable[[str, str], object]) -> dict[str, object]:
@@ -113,6 +115,7 @@ class PlanResult:
                 }
                 for template, tasks in self.counts.items()
             },
+            "deletes_need_consent": list(self.asked),
             "cut_short": self.cut_short or None,
             "messages_not_seen": dict(self.unseen),
             "messages_not_readable": self.unreadable,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
-from p2c.errors import MessageError, P2cError, RequestError, UnavailableError
+from p2c.errors import ConsentError, MessageError, P2cError, RequestError, UnavailableError
 from p2c.mapping.task import TaskMapping
 from p2c.model import Create, Outcome, Reason, RowId
 from p2c.sync.enumerate_changes import EnumerateChanges, Enumerated
@@ -88,6 +88,7 @@ class RunPlanner:
         self._reasons: dict[str, dict[str, Counter[str]]] = {}
         self._writes: dict[Action, int] = {"create": 0, "update": 0, "retire": 0}
         self._unreadable = 0
+        self._asked: dict[str, None] = {}
 
     def plan(
         self,
@@ -138,15 +139,17 @@ class RunPlanner:
             force=force,
             progress=lambda task, _rows: self._drain(task.template),
         )
-        self._raise_first(result)
+        self._note_stops(result)
         self._drain(template)
-        self._raise_first(self._enumerate.find_deleted(template, self._execution, trigger=TRIGGER))
+        self._note_stops(self._enumerate.find_deleted(template, self._execution, trigger=TRIGGER))
         self._drain(template)
 
-    @staticmethod
-    def _raise_first(result: Enumerated) -> None:
+    def _note_stops(self, result: Enumerated) -> None:
         for error in result.stopped.values():
-            raise error
+            if not isinstance(error, ConsentError):
+                raise error
+            # A run would ask, too, and go on with other templates.
+            self._asked[error.message] = None
 
     def _plan_rows(self, template: str, rows: Sequence[RowId], *, force: bool) -> None:
         self._enumerate.enumerate_rows(
@@ -273,6 +276,7 @@ class RunPlanner:
                 if name not in templates and (rows := self._rows_queued(name))
             },
             unreadable=self._unreadable,
+            asked=tuple(self._asked),
             cut_short=cut_short,
         )
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from p2c.errors import UnavailableError
 from p2c.model import Create, Outcome
+from p2c.sync.enumerate_changes import EnumerateChanges
 from p2c.sync.handle_message import MessageHandler
 from p2c.sync.plan_result import PlannedRow, PlanResult
 from p2c.sync.plan_run import RunPlanner
@@ -37,7 +38,10 @@ def run(bench: Bench, *templates: str, all_data: bool = False) -> None:
         drain(bench, sync, template)
         WaitingRows(bench.runtime()).sweep(template)
         drain(bench, sync, template)
-        bench.enumerate(template, f"20260302T080000-{len(bench.sales.asked)}", all_data=all_data)
+        execution = f"20260302T080000-{len(bench.sales.asked)}"
+        bench.enumerate(template, execution, all_data=all_data)
+        drain(bench, sync, template)
+        EnumerateChanges(bench.runtime()).find_deleted(template, execution, trigger="run")
         drain(bench, sync, template)
     for template in templates or list(bench.templates):
         drain(bench, sync, template)
