@@ -6,7 +6,6 @@ from typing import get_args
 import pytest
 import typer
 
-import function_app
 from p2c.bootstrap import TABLES, poison_queue_name, queue_name
 from p2c.cli.main import commands
 from p2c.model import Outcome
@@ -27,6 +26,7 @@ from p2c.templates.model import (
 )
 from p2c.templates.projects import ProjectSpec, ProjectTask
 from tests.docs.pages import PAGES, blocks, first_cells, read, section
+from tests.support.triggers import triggers
 
 GROUP = typer.main.get_command(commands)
 # Read by tests, not by the app.
@@ -137,10 +137,9 @@ def test_every_key_within_these_is_named_where_they_are_explained(title, model):
 
 
 def test_every_http_route_is_in_the_readme_with_its_method_and_no_other():
-    triggers = [found.get_trigger().get_dict_repr() for found in function_app.app.get_functions()]
     routes = {
         f"{method.value} /api/{trigger['route']}"
-        for trigger in triggers
+        for trigger in triggers()
         if trigger["type"] == "httpTrigger"
         for method in trigger["methods"]
     }

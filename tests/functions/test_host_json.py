@@ -43,6 +43,21 @@ def test_one_receive_brings_a_whole_batch():
     assert 1 <= QUEUES["batchSize"] <= RECEIVE_LIMIT
 
 
+def test_the_numbers_for_queues_are_such_as_the_host_takes():
+    assert set(QUEUES) == {
+        "batchSize",
+        "newBatchThreshold",
+        "maxDequeueCount",
+        "visibilityTimeout",
+        "maxPollingInterval",
+        "messageEncoding",
+    }
+    assert QUEUES["newBatchThreshold"] >= 0
+    assert QUEUES["maxDequeueCount"] >= 1
+    assert seconds(QUEUES["maxPollingInterval"]) >= 0.1
+    assert seconds(QUEUES["visibilityTimeout"]) <= 7 * 24 * 3600
+
+
 def test_the_route_prefix_is_the_one_in_the_answers():
     assert HOST["extensions"]["http"]["routePrefix"] == "api"
 
