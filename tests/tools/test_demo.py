@@ -53,7 +53,7 @@ def finished() -> tuple[str, int, str]:
 def test_the_demo_shows_what_it_says_within_three_minutes(finished) -> None:
     shown, status, _ = finished
     assert status == 0, shown
-    assert shown.count("✓") == 8
+    assert shown.count("✓") == 10
     assert "✗" not in shown
     assert "Why rows were skipped, wait or were rejected:" in shown
     assert "Everything was as it should be" in shown
