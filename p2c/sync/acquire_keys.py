@@ -141,7 +141,8 @@ class KeyAcquirer:
                 reason = self._in_transit_to(
                     _owner(task, work.row_id), key, _owner(task, before.row_id)
                 )
-                self._come_again(work, Unclear(reason, self._soon(CONTENTION_SECONDS)))
+                # It is alone then, and the first one is done.
+                self._come_again(work, Unclear(reason, self._clock.now()))
         return list(first.values())
 
     def _try(self, task: TaskMapping, works: Sequence[Work], held: Held) -> list[Work]:

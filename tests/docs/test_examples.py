@@ -11,6 +11,7 @@ from p2c.mapping.result import Mapped, NotMapped
 from p2c.model import Outcome
 from p2c.sync.ledger import Change, Entry, Ledger, bucket_of
 from p2c.sync.messages import RowsMessage, read_message
+from p2c.sync.owners import Owner, Owners
 from p2c.sync.rejected import RejectedRow
 from p2c.templates import load_templates
 from p2c.templates.load import compile_files
@@ -155,6 +156,14 @@ def test_what_explain_is_shown_to_say_is_what_it_says():
     (example,) = [block for block in blocks("text") if "  Needs  " in block.text]
     for part in example.text.split("…"):
         assert " ".join(part.split()) in golden
+
+
+def test_the_document_of_an_owner_has_the_properties_that_are_stored():
+    (found,) = [entry for block in JSON if "inherited" in (entry := json.loads(block.text))]
+    documents, owner = MemoryDocuments(), Owner("contacts", "Contacts", "3e0e823d")
+    Owners(documents).insert("CDSContactPersons", {("CDSContactPersons", "usmf"): owner})
+    (stored,) = documents.scan("owner|CDSContactPersons")
+    assert set(found) == set(stored.body)
 
 
 def test_the_changelog_has_a_place_for_what_comes_next():

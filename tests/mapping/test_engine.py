@@ -64,6 +64,13 @@ def test_a_row_that_the_filter_leaves_out_is_skipped_with_the_first_reason_that_
     assert (result.outcome, result.reason.code) == (Outcome.SKIPPED, code)
 
 
+@pytest.mark.parametrize(("number", "key"), [("ACC-1", "ACC-1"), (" ", None), ("x" * 21, None)])
+def test_a_row_that_is_left_out_still_says_whose_key_it_has(number, key):
+    result = mapping()(row(state=1, number=number))
+    assert isinstance(result, NotMapped)
+    assert (result.key and result.key.parts[1]) == (key and ("Account", key))
+
+
 @pytest.mark.parametrize("number", [None, "", "  "])
 def test_a_row_without_its_number_is_skipped_even_when_a_value_is_bad(number):
     result = mapping()(row(number=number, colour="green"))

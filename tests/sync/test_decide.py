@@ -14,6 +14,7 @@ from p2c.sync.decide import (
     plan_from_ledger,
     plan_from_look,
     same_value,
+    with_inherited,
 )
 from p2c.sync.hashing import BLANK, MAYBE, hash_values
 from p2c.sync.ledger import Entry
@@ -287,6 +288,25 @@ def test_a_row_that_moves_back_brings_its_old_record_up_to_date_field_by_field()
     assert plan.keys == (key(party="ACC-2"), key())
     assert plan.needs_intent
     assert plan.hashes_meanwhile["Phone"] == MAYBE
+
+
+@pytest.mark.parametrize(
+    ("known", "keys", "hashes"),
+    [
+        (Entry(ROW), (key(),), {"Name": MAYBE, "Phone": MAYBE, "IsInactive": MAYBE}),
+        (entry(key(party="ACC-2"), Name="Ida"), (key(), key(party="ACC-2")), None),
+    ],
+)
+def test_a_record_that_another_row_had_is_doubted_in_every_field(
+    known: Entry, keys: tuple[RecordKey, ...], hashes: dict[str, str] | None
+):
+    heir = with_inherited(TASK, known, mapped(Name="Ida", Phone=None))
+    assert heir.keys == keys
+    assert heir.hashes == (known.hashes if hashes is None else hashes)
+    plan = plan_from_look(
+        TASK, heir, mapped(Name="Ida", Phone=None), seen(record(Name="Ida", Phone="1")), HASH_KEY
+    )
+    assert plan.operations[0].values == {"Phone": ""}
 
 
 def test_a_key_written_in_another_case_is_no_other_key():
