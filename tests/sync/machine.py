@@ -11,6 +11,7 @@ ACCOUNTS, CONTACTS = 2, 2
 TO_THE_END = 1000
 STEPS = st.one_of(st.integers(1, 30), st.just(TO_THE_END))
 TEMPLATE = st.sampled_from(["accounts", "contacts", "contacts"])
+TEMPLATES = st.sampled_from([(), ("accounts",), ("contacts",), ("accounts", "contacts")])
 NAME = st.sampled_from(["Ann", "Bob", "Cy", None])
 EDIT = st.tuples(NAME, st.sampled_from([1, 1, 0]))
 MISHAP = st.sampled_from(
@@ -63,6 +64,11 @@ class WorldMachine(RuleBasedStateMachine):
         for _ in range(steps):
             worker.step()
         self.world.reap()
+
+    def _work(self, templates: tuple[str, ...]) -> None:
+        for template in templates:
+            self.world.run_to_end(self.world.start_poll(template))
+            self._work_off(template, [])
 
     def _number(self, account: int, suffix: str | None) -> None:
         number = None if suffix is None else f"A{account}{suffix}"
@@ -268,23 +274,26 @@ class LookupMachine(WorldMachine):
         self._work_off("contacts", [])
 
     @rule(
-        suffixes=st.lists(st.sampled_from(["", "-new", "-old"]), min_size=1, max_size=2),
-        edited=st.booleans(),
+        changes=st.lists(
+            st.tuples(st.sampled_from(["", "-new", "-old"]), TEMPLATES, st.booleans()),
+            min_size=1,
+            max_size=4,
+        )
     )
-    def numbers_change(self, suffixes: list[str], *, edited: bool) -> None:
-        """The number changes, and a contact may be processed between one change and the next."""
-        for suffix in suffixes:
+    def numbers_change(self, changes: list[tuple[str, tuple[str, ...], bool]]) -> None:
+        """The number changes, and some may be at work between one change and the next."""
+        for suffix, templates, edited in changes:
             self._number(0, suffix)
             if edited:
-                self._edit_and_poll(0, suffix, 0)
-                self._work_off("contacts", [])
+                self._edit(0, suffix, 0)
+            self._work(templates)
 
     @rule(
         template=st.sampled_from(["accounts", "contacts"]),
         steps=st.integers(1, 30),
         suffix=st.sampled_from(["", "-new", "-old"]),
         polled=st.booleans(),
-        others=st.sampled_from([(), ("accounts",), ("contacts",), ("accounts", "contacts")]),
+        others=TEMPLATES,
         more=st.one_of(st.just(TO_THE_END), st.integers(0, 8)),
         killed=st.booleans(),
     )
@@ -307,9 +316,7 @@ class LookupMachine(WorldMachine):
             return
         self._step(worker, steps)
         self._number(0, suffix)
-        for other in others:
-            self.world.run_to_end(self.world.start_poll(other))
-            self._work_off(other, [])
+        self._work(others)
         self._step(worker, more)
         if killed and not worker.finished:
             self.world.kill(worker)
