@@ -37,6 +37,10 @@ class Reason:
     text: str
 
 
+Identity = tuple[str, ...]
+"""A key as F&O compares it; see `RecordKey.identity`."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordKey:
     """Integration key of one F&O record.
@@ -50,7 +54,7 @@ class RecordKey:
     parts: tuple[tuple[str, str], ...]
 
     @property
-    def identity(self) -> tuple[str, ...]:
+    def identity(self) -> Identity:
         """The key as F&O compares it: without regard to case and trailing blanks."""
         return (self.entity_set, *(value.rstrip().casefold() for _, value in self.parts))
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from p2c.mapping.task import TaskMapping
-from p2c.model import Reason, RecordKey, RowId
+from p2c.model import Identity, Reason, RecordKey, RowId
 from p2c.sync.claims import CONTENTION_SECONDS, Held
 from p2c.sync.decide import with_inherited
 from p2c.sync.hashing import MAYBE
 from p2c.sync.ledger import Change, Entry, Ledger
-from p2c.sync.owners import Identity, Owner, Owners, Ownership
+from p2c.sync.owners import Owner, Owners, Ownership
 from p2c.sync.row_work import Work
 from p2c.sync.runtime import Runtime
 
@@ -208,7 +208,7 @@ class KeyAcquirer:
                 heirs[work.row_id] = work.entry
         if heirs:
             held.intend(
-                replace(held.entries[row], keys=entry.keys, hashes=entry.hashes)
+                replace(held.entries[row], keys=entry.keys, left=entry.left, hashes=entry.hashes)
                 for row, entry in heirs.items()
                 if row in held.entries
             )
@@ -299,7 +299,8 @@ def without_keys(entry: Entry, lost: set[Identity]) -> Entry:
     hashes = entry.hashes
     if entry.current_key and entry.current_key.identity in lost:
         hashes = dict.fromkeys(entry.hashes, MAYBE) if keys else {}
-    return replace(entry, keys=keys, hashes=hashes)
+    left = {identity: fields for identity, fields in entry.left.items() if identity not in lost}
+    return replace(entry, keys=keys, left=left, hashes=hashes)
 
 
 def _needs_key(work: Work) -> bool:

@@ -11,10 +11,12 @@ from decimal import Decimal, InvalidOperation
 
 from p2c.mapping.result import Mapped
 from p2c.mapping.task import TaskMapping
-from p2c.model import Create, Operation, Outcome, Reason, RecordKey, Update, Value
+from p2c.model import Create, Identity, Operation, Outcome, Reason, RecordKey, Update, Value
 from p2c.sync.hashing import BLANK, MAYBE, doubted, hash_values
 from p2c.sync.ledger import Entry
 
+LEFT_KEPT = 20
+"""Keys that a row no longer has for which it is remembered which fields p2c wrote."""
 FnoRecord = Mapping[str, object]
 Found = Mapping[tuple[str, ...], FnoRecord]
 """Records seen in F&O by the identity of their key."""
@@ -29,6 +31,7 @@ class Plan:
         outcome: What the row comes to once all operations are done.
         reason: Why, where the outcome alone does not say it.
         keys: The ledger's keys from now on, the current one last.
+        left: What p2c wrote under the others, from now on.
         hashes_before: To store before sending.
         hashes_after: To store once all operations are done and nothing else can act any more.
         hashes_meanwhile: To store instead while an earlier request may still act: a field that
@@ -39,6 +42,7 @@ class Plan:
     operations: tuple[Operation, ...]
     outcome: Outcome
     keys: tuple[RecordKey, ...]
+    left: Mapping[Identity, frozenset[str]]
     hashes_before: Mapping[str, str]
     hashes_after: Mapping[str, str]
     hashes_meanwhile: Mapping[str, str]
@@ -74,7 +78,11 @@ def with_inherited(task: TaskMapping, entry: Entry, mapped: Mapped) -> Entry:
     """
     keys = (mapped.key, *entry.keys)
     if entry.keys:
-        return replace(entry, keys=keys)
+        # What this row once wrote there tells nothing of what the other wrote.
+        left = {
+            known: fields for known, fields in entry.left.items() if known != mapped.key.identity
+        }
+        return replace(entry, keys=keys, left=left)
     return replace(entry, keys=keys, hashes=_doubtful(task, mapped))
 
 
@@ -140,6 +148,7 @@ def plan_deleted(task: TaskMapping, entry: Entry, found: Found, hash_key: bytes)
         operations=operations,
         outcome=Outcome.DELETED,
         keys=entry.keys,
+        left=entry.left,
         hashes_before={**known, **dict.fromkeys(first_written, MAYBE)},
         hashes_after=after,
         hashes_meanwhile=after,
@@ -212,6 +221,7 @@ def _plan(
         operations=operations,
         outcome=outcome,
         keys=(*others, mapped.key),
+        left=_left(entry, mapped.key),
         hashes_before={**known, **dict.fromkeys(first_written, MAYBE)},
         hashes_after=after,
         hashes_meanwhile={
@@ -259,22 +269,42 @@ def _is_cleared(task: TaskMapping, mapped: Mapped, field: str, actual: object) -
 
 
 def _known_hashes(task: TaskMapping, entry: Entry, mapped: Mapped) -> Mapping[str, str]:
-    """Return what is known of the record under a key; all is uncertain of one left behind.
+    """Return what is known of the record under a key; of one left behind, what p2c wrote there.
 
     Where the task retires nothing, p2c has set no mark that the mapping does not map.
     """
-    if _current_identity(entry) == mapped.key.identity:
+    identity = mapped.key.identity
+    if _current_identity(entry) == identity:
         return entry.hashes
-    if any(known.identity == mapped.key.identity for known in entry.keys):
-        return _doubtful(task, mapped)
-    return {}
+    if all(known.identity != identity for known in entry.keys):
+        return {}
+    doubtful = _doubtful(task, mapped)
+    left = entry.left.get(identity)
+    marks = task.retired if _retires(task) else {}
+    return {field: MAYBE for field in doubtful if left is None or field in left or field in marks}
+
+
+def _left(entry: Entry, key: RecordKey) -> dict[Identity, frozenset[str]]:
+    """Return which fields p2c wrote under each key that the row no longer has.
+
+    Of the longest left nothing is kept: there every field may be p2c's.
+    """
+    left = {identity: fields for identity, fields in entry.left.items() if identity != key.identity}
+    current = _current_identity(entry)
+    if current and current != key.identity:
+        left[current] = frozenset(field for field in entry.hashes if _written(entry.hashes, field))
+    return dict(list(left.items())[-LEFT_KEPT:])
 
 
 def _doubtful(task: TaskMapping, mapped: Mapped) -> dict[str, str]:
     """Return hashes for a record that p2c wrote once, of which nothing is certain now."""
-    retires = "deactivate" in (task.when_deleted, task.when_moved)
-    fields = _patchable(task, mapped) if retires else mapped.values
+    fields = _patchable(task, mapped) if _retires(task) else mapped.values
     return dict.fromkeys((field for field in fields if field not in task.key_fields), MAYBE)
+
+
+def _retires(task: TaskMapping) -> bool:
+    """Say whether p2c may have marked a record of the task as no longer in use."""
+    return "deactivate" in (task.when_deleted, task.when_moved)
 
 
 def _written(known: Mapping[str, str], field: str) -> bool:

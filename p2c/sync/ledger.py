@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from p2c.mapping.result import Prerequisite
-from p2c.model import Outcome, Reason, RecordKey, RowId
+from p2c.model import Identity, Outcome, Reason, RecordKey, RowId
 from p2c.sync.ports import Document, Documents, Put, Scalar
 
 BUCKETS = 16
@@ -56,6 +56,8 @@ class Entry:
         unsettled_until: Until then a request of an earlier claim may still take effect in F&O;
             None when what F&O holds is known.
         keys: Every key p2c wrote, or was about to write, for this row; the current one last.
+        left: Identity of a key that the row no longer has to the fields p2c wrote under it; a
+            former key may be missing here, then it may have been any field.
         hashes: Field of the current key's record to the hash of what it holds.
         waits_for: The prerequisite a waiting row waits for.
         intended: What an unconfirmed write was to come to; None when nothing is unconfirmed.
@@ -76,6 +78,7 @@ class Entry:
     claim: Claim | None = None
     unsettled_until: datetime | None = None
     keys: tuple[RecordKey, ...] = ()
+    left: Mapping[Identity, frozenset[str]] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
     outcome: Outcome | None = None
     reason: Reason | None = None
@@ -239,6 +242,7 @@ def _encode(entry: Entry) -> dict[str, Scalar]:
         "source_version": entry.source_version,
         "record": entry.record,
         "generation": entry.generation,
+        **_encode_left(entry),
     }
     if entry.claim:
         body["claim_owner"] = entry.claim.owner
@@ -265,6 +269,11 @@ def _encode(entry: Entry) -> dict[str, Scalar]:
     return body
 
 
+def _encode_left(entry: Entry) -> dict[str, Scalar]:
+    left = [[identity, sorted(fields)] for identity, fields in entry.left.items()]
+    return {"left": _compact(left)} if left else {}
+
+
 def _decode(document: Document) -> Entry:
     body = document.body
     claim = None
@@ -281,6 +290,10 @@ def _decode(document: Document) -> Entry:
         claim=claim,
         unsettled_until=_optional_time(body.get("unsettled_until")),
         keys=tuple(_decode_key(key) for key in json.loads(str(body.get("keys", "[]")))),
+        left={
+            tuple(identity): frozenset(fields)
+            for identity, fields in json.loads(str(body.get("left", "[]")))
+        },
         hashes=json.loads(str(body.get("hashes", "{}"))),
         outcome=Outcome(str(body["outcome"])) if "outcome" in body else None,
         reason=Reason(str(body["reason_code"]), str(body.get("reason", "")))

@@ -10,11 +10,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from p2c.model import RecordKey, RowId, Scalar
+from p2c.model import Identity, RecordKey, RowId, Scalar
 from p2c.sync.ports import Document, Documents, Put
-
-Identity = tuple[str, ...]
-"""A key as F&O compares it, see `RecordKey.identity`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,9 +207,9 @@ def _with_written(work: Work, *, settled: bool) -> Entry:
     entry, plan = work.entry, work.plan
     if plan and work.done:
         hashes = plan.hashes_after if settled else plan.hashes_meanwhile
-        return replace(entry, keys=plan.keys, hashes=hashes)
+        return replace(entry, keys=plan.keys, left=plan.left, hashes=hashes)
     if plan and plan.needs_intent and (work.unknown or work.part_done):
-        entry = replace(entry, keys=plan.keys, hashes=plan.hashes_before)
+        entry = replace(entry, keys=plan.keys, left=plan.left, hashes=plan.hashes_before)
     if work.entry.unsettled_until and settled and entry.hashes:
         # Nothing can act any more, but nobody has looked: look before the next write.
         return replace(entry, hashes=doubted(entry.hashes))

@@ -216,6 +216,7 @@ class RowWriter:
             replace(
                 held.entries[work.row_id],
                 keys=work.plan.keys,
+                left=work.plan.left,
                 hashes=work.plan.hashes_before,
                 intended=work.plan.outcome,
             )

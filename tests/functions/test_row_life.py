@@ -34,6 +34,13 @@ class Life:
     def move(self, contact, account):
         self.edit(contact, **{"parentcustomerid_account@odata.bind": f"/accounts({account})"})
 
+    def fill(self, number, party, **values):
+        """Change a contact person in F&O as people would."""
+        key = f"ContactPersonPartyNumber='{number}',AssociatedPartyNumber='{party}'"
+        place = f"{self.sandbox.fno_url}/data/CDSContactPersons(dataAreaId='usmf',{key})"
+        answer = self.world.dataverse.patch(place, values)
+        assert answer.status_code == 204, answer.text
+
     def persons(self, number):
         """Records of a contact person, by the party it belongs to."""
         return {
@@ -107,7 +114,7 @@ def test_a_contact_who_becomes_an_active_customer_becomes_a_customer_of_the_same
 
 def test_a_contact_who_moves_leaves_an_inactive_record_and_comes_back_to_it(life):
     first, second = life.world.account("ACC-1"), life.world.account("ACC-2")
-    contact = life.world.contact("CON-1", first)
+    contact = life.world.contact("CON-1", first, jobtitle="Chef")
     life.goes_on()
     life.move(contact, second)
     life.goes_on()
@@ -115,11 +122,18 @@ def test_a_contact_who_moves_leaves_an_inactive_record_and_comes_back_to_it(life
     assert life.parties(contact) == ["ACC-1", "ACC-2"]
     assert life.outcome(contact) == ("updated", "")
 
+    life.edit(contact, jobtitle=None)
+    life.fill("CON-1", "ACC-1", EmploymentDepartment="Kitchen")
     life.move(contact, first)
     life.goes_on()
     assert life.inactive("CON-1") == {"ACC-1": "No", "ACC-2": "Yes"}
     assert life.parties(contact) == ["ACC-2", "ACC-1"]
     assert life.outcome(contact) == ("updated", "")
+    back = life.persons("CON-1")["ACC-1"]
+    assert "EmploymentProfession" not in back
+    assert back["EmploymentDepartment"] == "Kitchen", (
+        "people filled it, and Sales has nothing there"
+    )
 
 
 def test_a_contact_who_stops_qualifying_keeps_the_record_and_goes_on_with_it(life):

@@ -134,6 +134,16 @@ def old_keys_are_forgotten() -> Any:
     )
 
 
+def what_was_written_under_old_keys_is_forgotten() -> Any:
+    """A record that the row comes back to is taken for one that p2c never wrote."""
+    left = decide._left
+
+    def nothing(entry: Entry, key: RecordKey) -> Any:
+        return dict.fromkeys(left(entry, key), frozenset())
+
+    return patched((decide, "_left", nothing))
+
+
 def the_link_is_saved_before_the_rows_are_queued() -> Any:
     """The checkpoint moves on first."""
     follow = EnumerateChanges._follow
@@ -256,6 +266,7 @@ MUTANTS: tuple[Mutant, ...] = (
     the_deadline_is_not_checked,
     nothing_is_noted_before_sending,
     old_keys_are_forgotten,
+    what_was_written_under_old_keys_is_forgotten,
     the_link_is_saved_before_the_rows_are_queued,
     rows_are_read_before_they_are_claimed,
     nobody_wakes_or_sweeps,

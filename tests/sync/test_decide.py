@@ -8,6 +8,7 @@ import pytest
 from p2c.mapping.result import Mapped
 from p2c.model import Create, Outcome, RecordKey, Update, Value
 from p2c.sync.decide import (
+    LEFT_KEPT,
     is_trusted,
     keys_to_look_up,
     match_records,
@@ -246,6 +247,69 @@ def test_a_moved_row_is_created_under_its_new_key_and_retired_under_the_old_one(
     assert retire == Update(key(), {"IsInactive": "Yes"})
     assert plan.keys == (key(), key(party="ACC-2"))
     assert (plan.outcome, plan.needs_intent) == (Outcome.UPDATED, True)
+
+
+OTHER = key(party="ACC-2")
+BACK = mapped(Name="Ida", Phone=None, Credit=None, IsInactive="No")
+
+
+def moved(*, left: dict[tuple[str, ...], frozenset[str]]) -> Entry:
+    """A row whose record is under the other key now."""
+    known = entry(OTHER, Name="Ida", IsInactive="No")
+    return replace(known, keys=(key(), OTHER), left=left)
+
+
+def test_what_p2c_wrote_under_a_key_is_remembered_when_the_row_leaves_it():
+    known = entry(Name="Ida", Phone="1", Credit=None)
+    doubtful = replace(known, hashes={**known.hashes, "IsInactive": MAYBE})
+    found = seen(record(Name="Ida"))
+    plan = plan_from_look(TASK, doubtful, mapped(OTHER, Name="Ida"), found, HASH_KEY)
+    assert plan.left == {key().identity: {"Name", "Phone", "IsInactive"}}
+    stays = plan_from_look(TASK, doubtful, mapped(Name="Ida"), found, HASH_KEY)
+    assert stays.left == {}
+
+
+def test_a_row_that_comes_back_clears_what_p2c_wrote_and_leaves_what_people_filled():
+    found = seen(
+        record(Name="Ida", Phone="1", Credit=5, IsInactive="Yes"),
+        record(OTHER, Name="Ida", IsInactive="No"),
+    )
+    known = moved(left={key().identity: frozenset({"Name", "Phone"})})
+    plan = plan_from_look(TASK, known, BACK, found, HASH_KEY)
+    back, retired = plan.operations
+    assert back == Update(key(), {"Phone": "", "IsInactive": "No"})
+    assert retired == Update(OTHER, {"IsInactive": "Yes"})
+    assert plan.keys == (OTHER, key())
+    assert plan.left == {OTHER.identity: {"Name", "IsInactive"}}
+
+
+def test_of_a_record_that_another_row_wrote_meanwhile_nothing_is_known():
+    known = moved(left={key().identity: frozenset({"Name"}), OTHER.identity: frozenset()})
+    heir = with_inherited(TASK, known, BACK)
+    assert heir.left == {OTHER.identity: frozenset()}
+    assert heir.current_key == OTHER
+
+
+def test_where_it_is_not_known_what_p2c_wrote_it_may_have_been_any_field():
+    found = seen(record(Name="Ida", Phone="1", Credit=5, IsInactive="Yes"))
+    plan = plan_from_look(TASK, moved(left={}), BACK, found, HASH_KEY)
+    assert plan.operations == (Update(key(), {"Phone": "", "Credit": 0, "IsInactive": "No"}),)
+
+
+def test_a_mark_that_the_mapping_does_not_know_is_taken_back_under_a_former_key():
+    unmapped = mapped(Name="Ida")
+    found = seen(record(Name="Ida", IsInactive="Yes"))
+    known = moved(left={key().identity: frozenset({"Name"})})
+    plan = plan_from_look(TASK, known, unmapped, found, HASH_KEY)
+    assert plan.operations == (Update(key(), {"IsInactive": "No"}),)
+
+
+def test_of_the_keys_that_were_left_the_latest_are_remembered():
+    left = {key(party=f"OLD-{number}").identity: frozenset("a") for number in range(LEFT_KEPT)}
+    plan = plan_from_look(TASK, moved(left=left), BACK, seen(), HASH_KEY)
+    assert len(plan.left) == LEFT_KEPT
+    assert list(plan.left)[-1] == OTHER.identity
+    assert next(iter(plan.left)) == key(party="OLD-1").identity
 
 
 @pytest.mark.parametrize(

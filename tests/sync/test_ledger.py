@@ -41,6 +41,11 @@ ENTRIES = st.builds(
     claim=st.none() | st.builds(Claim, WORDS, TIMES, TIMES),
     unsettled_until=st.none() | TIMES,
     keys=st.lists(KEYS, max_size=3).map(tuple),
+    left=st.dictionaries(
+        st.lists(WORDS, min_size=1, max_size=3).map(tuple),
+        st.frozensets(WORDS, max_size=3),
+        max_size=2,
+    ),
     hashes=st.dictionaries(WORDS, WORDS, max_size=4),
     outcome=st.none() | st.sampled_from(Outcome),
     reason=st.none() | st.builds(Reason, WORDS, WORDS),
