@@ -77,6 +77,20 @@ def row(request: func.HttpRequest) -> func.HttpResponse:
     return http.get_row(current_app, request)
 
 
+@app.function_name("rejected")
+@app.route(route="rejected", methods=["GET"], trigger_arg_name="request")
+def rejected(request: func.HttpRequest) -> func.HttpResponse:
+    """List rejected rows."""
+    return http.get_rejected(current_app, request)
+
+
+@app.function_name("retry")
+@app.route(route="rejected/retry", methods=["POST"], trigger_arg_name="request")
+def retry(request: func.HttpRequest) -> func.HttpResponse:
+    """Queue rejected rows again."""
+    return http.post_retry(current_app, request)
+
+
 @app.function_name("health")
 @app.route(
     route="health", methods=["GET"], trigger_arg_name="request", auth_level=func.AuthLevel.ANONYMOUS

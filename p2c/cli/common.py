@@ -6,15 +6,19 @@ one JSON document; everything else goes to standard error.
 
 import contextlib
 import sys
-from collections.abc import Iterator
-from typing import Annotated
+import time
+from collections.abc import Callable, Iterator
+from typing import Annotated, NoReturn
 
 import typer
 
 from p2c.bootstrap import App, build_app
-from p2c.cli.show import print_json
+from p2c.cli.drive import Driver, RunResult
+from p2c.cli.show import print_json, print_run, run_as_json, run_progress
 from p2c.errors import P2cError, RequestError, TemplateError
 from p2c.settings import load_settings
+from p2c.storage import SystemClock
+from p2c.sync.executions import new_execution_id
 from p2c.sync.messages import row_id
 from p2c.templates import shipped_names
 
@@ -54,6 +58,27 @@ def open_app(
         yield app
     finally:
         app.close()
+
+
+def carry_out(
+    templates: list[str] | None, work: Callable[[Driver], RunResult], *, as_json: bool
+) -> NoReturn:
+    """Have templates run, print what it came to, and end with the status of that."""
+    started = time.monotonic()
+    with errors(as_json=as_json):
+        with (
+            open_app(templates, execution=new_execution_id(SystemClock().now())) as app,
+            run_progress() as progress,
+        ):
+            result = work(Driver(app, progress))
+        seconds = time.monotonic() - started
+        if as_json:
+            print_json(run_as_json(result, seconds))
+        else:
+            print_run(result, seconds)
+        if result.error:
+            say(result.error.message)
+    raise typer.Exit(EXIT_STATUS[result.status])
 
 
 @contextlib.contextmanager

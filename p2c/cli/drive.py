@@ -26,6 +26,7 @@ from p2c.mapping.task import TaskMapping
 from p2c.model import Outcome, RowId
 from p2c.sync.enumerate_changes import Enumerated
 from p2c.sync.executions import status_of
+from p2c.sync.rejected import Choice, retry_rejected
 
 POLL_SECONDS = 0.25
 EMPTY_LOOKS = 2
@@ -68,7 +69,7 @@ class RunResult:
 
 
 class Driver:
-    """One run or resync. Its `execution` is the one that the app was built with."""
+    """One run, resync or retry. Its `execution` is the one that the app was built with."""
 
     def __init__(
         self,
@@ -162,6 +163,20 @@ class Driver:
                 self._find_deleted(template, trigger="resync")
 
         return self._carry_out("resync", work)
+
+    def retry(self, choice: Choice) -> RunResult:
+        """Queue rejected rows of the app's templates again, and process them."""
+
+        def work() -> None:
+            retried = retry_rejected(
+                self._app.runtime, choice, trigger="retry", execution=self._execution
+            )
+            for row in retried.not_rejected:
+                self._progress.note(f"{row} is not rejected, so it was not queued.")
+            for template in retried.queued:
+                self._drain([template])
+
+        return self._carry_out("retry", work)
 
     def _carry_out(self, trigger: str, work: Callable[[], None]) -> RunResult:
         self._app.ensure_storage()

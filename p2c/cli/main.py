@@ -6,8 +6,6 @@ one JSON document; everything else goes to standard error.
 
 import signal
 import sys
-import time
-from collections.abc import Callable
 from types import FrameType
 from typing import Annotated
 
@@ -20,19 +18,17 @@ from p2c.cli.common import (
     HELP,
     AsJson,
     Templates,
+    carry_out,
     errors,
     open_app,
     print_error,
     read_row,
     say,
 )
-from p2c.cli.drive import Driver, RunResult
 from p2c.cli.report import print_state
-from p2c.cli.show import print_json, print_run, run_as_json, run_progress
+from p2c.cli.show import print_json
 from p2c.cli.state import read_state
 from p2c.errors import RequestError
-from p2c.storage import SystemClock
-from p2c.sync.executions import new_execution_id
 
 commands = typer.Typer(
     name="p2c",
@@ -86,7 +82,7 @@ def run(
                 "compares anew. Name them: run TEMPLATE --accept-deletes.",
                 code="choice-invalid",
             )
-    _carry_out(
+    carry_out(
         templates or None,
         lambda driver: driver.run(all_data=all_data, accept_deletes=accept_deletes),
         as_json=as_json,
@@ -109,7 +105,7 @@ def resync(
     """Bring chosen rows, or all rows, of a template up to date again, here and now."""
     with errors(as_json=as_json):
         ids = [read_row(text) for text in rows or ()]
-    _carry_out([template], lambda driver: driver.resync(ids, force=force), as_json=as_json)
+    carry_out([template], lambda driver: driver.resync(ids, force=force), as_json=as_json)
 
 
 commands.command()(plan.plan)
@@ -157,26 +153,6 @@ def sandbox(
         demo=None if empty else size,
         as_json=as_json,
     )
-
-
-def _carry_out(
-    templates: list[str] | None, work: Callable[[Driver], RunResult], *, as_json: bool
-) -> None:
-    started = time.monotonic()
-    with errors(as_json=as_json):
-        with (
-            open_app(templates, execution=new_execution_id(SystemClock().now())) as app,
-            run_progress() as progress,
-        ):
-            result = work(Driver(app, progress))
-        seconds = time.monotonic() - started
-        if as_json:
-            print_json(run_as_json(result, seconds))
-        else:
-            print_run(result, seconds)
-        if result.error:
-            say(result.error.message)
-    raise typer.Exit(EXIT_STATUS[result.status])
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -1,16 +1,30 @@
 """`rejected list` and `rejected retry`."""
 
-from collections.abc import Sequence
+import json
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from p2c.cli.common import HELP, AsJson, Templates, errors, open_app, read_row
+from p2c.bootstrap import App
+from p2c.cli.common import (
+    EXIT_STATUS,
+    HELP,
+    AsJson,
+    Templates,
+    carry_out,
+    errors,
+    open_app,
+    read_row,
+    say,
+)
 from p2c.cli.report import print_rejected
 from p2c.cli.show import print_json
-from p2c.errors import RequestError
-from p2c.sync.rejected import RejectedRow, rejected_rows, retry_rejected
+from p2c.errors import P2cError, RequestError
+from p2c.sync.rejected import Choice, RejectedRow, Retried, rejected_rows, retry_rejected
 
 commands = typer.Typer(
     help="List rejected rows, or retry them.",
@@ -20,14 +34,24 @@ commands = typer.Typer(
 
 
 @commands.command("list")
-def list_rejected(templates: Templates = None, *, as_json: AsJson = False) -> None:
+def list_rejected(
+    templates: Templates = None,
+    *,
+    code: Annotated[
+        str, typer.Option(metavar="CODE", help="Only rows rejected for this reason.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
     """List rejected rows, each with the reason and what to do."""
     with errors(as_json=as_json), open_app(templates or None) as app:
-        rows = rejected_rows(app.runtime, [template.name for template in app.templates])
+        names = [template.name for template in app.templates]
+        rows = rejected_rows(app.runtime, names, code=code)
+        first = next(rows, None)  # An error up to here has a JSON document of its own.
+        found = rows if first is None else _after(first, rows)
         if as_json:
-            print_json([asdict(row) for row in rows])
+            _print_list(found)
         else:
-            print_rejected(rows)
+            print_rejected(found)
 
 
 @commands.command("retry")
@@ -41,30 +65,43 @@ def retry(
     code: Annotated[
         str, typer.Option(metavar="CODE", help="Retry the rows rejected for this reason.")
     ] = "",
+    template: Annotated[
+        str, typer.Option(metavar="TEMPLATE", help="Only where this template rejected them.")
+    ] = "",
+    run: Annotated[
+        bool, typer.Option("--run", help="Process them here and now, as 'run' does.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Queue rejected rows again, each to be read anew; the next run or the functions take them."""
-    with errors(as_json=as_json), open_app(None) as app:
-        chosen = choose(rejected_rows(app.runtime), rows or (), code=code, every=every)
-        execution = retry_rejected(app.runtime, chosen, trigger="retry") if chosen else ""
+    with errors(as_json=as_json):
+        choice = choose(rows or (), code=code, every=every, template=template)
+    templates = [template] if template else None
+    if run:
+        carry_out(templates, lambda driver: driver.retry(choice), as_json=as_json)
+    with errors(as_json=as_json), open_app(templates) as app:
+        retried = retry_rejected(app.runtime, choice, trigger="retry")
+        if not retried.rows and code:
+            raise _no_such_code(app, choice)
         if as_json:
-            print_json({"execution_id": execution or None, "queued": len(chosen)})
-        elif chosen:
-            typer.echo(
-                f"Queued {len(chosen)} rejected rows as execution {execution}. The next "
-                "'run' or the deployed functions process them."
+            print_json(
+                {
+                    "execution_id": retried.execution or None,
+                    "queued": retried.rows,
+                    "not_rejected": list(retried.not_rejected),
+                }
             )
         else:
-            typer.echo("No row is rejected.")
+            _print_retried(retried)
+    if retried.not_rejected:
+        raise typer.Exit(EXIT_STATUS["Warning"])
 
 
-def choose(
-    found: Sequence[RejectedRow], rows: Sequence[str], *, code: str, every: bool
-) -> list[RejectedRow]:
-    """Choose the rejected rows to retry.
+def choose(rows: Sequence[str], *, code: str, every: bool, template: str = "") -> Choice:
+    """Read which rows to retry.
 
     Raises:
-        RequestError: Not exactly one way to choose was used, or a row or code has none.
+        RequestError: Not exactly one way to choose was used, or a row is no GUID.
     """
     if [bool(rows), bool(code), every].count(True) != 1:
         raise RequestError(
@@ -72,23 +109,45 @@ def choose(
             "rows and codes.",
             code="choice-invalid",
         )
-    if every:
-        return list(found)
-    if code:
-        chosen = [row for row in found if row.code == code]
-        if not chosen:
-            known = ", ".join(sorted({row.code for row in found})) or "none at all"
-            raise RequestError(
-                f"--code: found '{code}', for which no row is rejected; expected one of: {known}.",
-                code="code-unknown",
-            )
-        return chosen
-    ids = [read_row(text) for text in rows]
-    absent = sorted(set(ids) - {row.row for row in found})
-    if absent:
-        raise RequestError(
-            f"ROW: {', '.join(absent)} is not rejected. 'rejected list' names those that are; "
-            "'resync' brings any row up to date.",
-            code="row-not-rejected",
+    ids = tuple(read_row(text) for text in rows)
+    return Choice(ids, code, (template,) if template else ())
+
+
+def _no_such_code(app: App, choice: Choice) -> RequestError:
+    codes = {row.code for row in rejected_rows(app.runtime, choice.templates or None)}
+    return RequestError(
+        f"--code: found '{choice.code}', for which no row is rejected; expected one of: "
+        f"{', '.join(sorted(codes)) or 'none at all'}.",
+        code="code-unknown",
+    )
+
+
+def _print_retried(retried: Retried) -> None:
+    for row in retried.not_rejected:
+        typer.echo(f"{row} is not rejected, so it was not queued; 'resync' takes any row.")
+    if retried.rows:
+        typer.echo(
+            f"Queued {retried.rows} rejected rows as execution {retried.execution}. The next "
+            "'run' or the deployed functions process them."
         )
-    return [row for row in found if row.row in ids]
+    elif not retried.not_rejected:
+        typer.echo("No row is rejected.")
+
+
+def _after(first: RejectedRow, others: Iterator[RejectedRow]) -> Iterator[RejectedRow]:
+    yield first
+    yield from others
+
+
+def _print_list(rows: Iterator[RejectedRow]) -> None:
+    """Print one JSON list, row by row; an error midway leaves it open and ends with status 2."""
+    separator = "["
+    try:
+        for row in rows:
+            text = json.dumps(asdict(row), indent=2, ensure_ascii=False)
+            sys.stdout.write(f"{separator}\n{textwrap.indent(text, '  ')}")
+            separator = ","
+    except P2cError as error:
+        say(f"{error} [{error.code}]")
+        raise typer.Exit(EXIT_STATUS["Error"]) from None
+    sys.stdout.write("[]\n" if separator == "[" else "\n]\n")

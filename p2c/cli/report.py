@@ -82,11 +82,12 @@ def _print_task(out: Console, task: TaskState) -> None:
         out.print(f"    {reason.example}")
 
 
-def print_rejected(rows: Sequence[RejectedRow]) -> None:
-    """Print rejected rows, a few lines each."""
+def print_rejected(rows: Iterable[RejectedRow]) -> None:
+    """Print rejected rows as they come, a few lines each."""
     out = console()
-    for row in rows:
+    count = 0
+    for count, row in enumerate(rows, start=1):  # noqa: B007  the last number is printed below
         out.print(f"{row.template}: {row.task}: {row.row} [{row.code}]")
         out.print(f"  {row.reason}")
         out.print(f"  key {row.key or 'none yet'}, since {row.since}, execution {row.execution_id}")
-    out.print(f"{len(rows)} rejected rows")
+    out.print(f"{count} rejected rows")

@@ -12,7 +12,9 @@ from p2c.bootstrap import App
 from p2c.errors import RequestError, SettingError, TemplateError, cut
 from p2c.functions.logs import log
 from p2c.functions.problem import Finding, Problem, answer, json_response
-from p2c.functions.resync import check_template, resync
+from p2c.functions.query import check_template, read_limit
+from p2c.functions.rejected import list_rejected, retry
+from p2c.functions.resync import resync
 from p2c.sync.executions import KEPT_DAYS
 from p2c.sync.explain_row import RowExplainer
 from p2c.sync.explanation_json import explanations_as_json
@@ -35,7 +37,7 @@ def get_executions(get_app: GetApp, request: func.HttpRequest) -> func.HttpRespo
     """``GET /api/executions?limit=``: the newest executions, newest first."""
 
     def serve() -> func.HttpResponse:
-        limit = _limit(request.params.get("limit"))
+        limit = read_limit(request.params.get("limit"), usually=LISTED_USUALLY, most=LISTED_MOST)
         found = get_app().executions.latest(limit)
         return json_response({"executions": [summary.as_json() for summary in found]})
 
@@ -77,6 +79,16 @@ def get_row(get_app: GetApp, request: func.HttpRequest) -> func.HttpResponse:
     return answer("row", serve)
 
 
+def get_rejected(get_app: GetApp, request: func.HttpRequest) -> func.HttpResponse:
+    """``GET /api/rejected?template=&code=&limit=``: rejected rows, each with the reason."""
+    return answer("rejected", lambda: list_rejected(get_app, request))
+
+
+def post_retry(get_app: GetApp, request: func.HttpRequest) -> func.HttpResponse:
+    """``POST /api/rejected/retry``: 202 with ``execution_id``, or a problem."""
+    return answer("retry", lambda: retry(get_app, request))
+
+
 def get_health(get_app: GetApp) -> func.HttpResponse:
     """``GET /api/health``: whether p2c can work. Without a key, and so without particulars."""
     checks = dict.fromkeys(("settings", "templates", "storage"), "ok")
@@ -104,20 +116,6 @@ def _broken(error: Exception) -> str:
     if isinstance(error, SettingError):
         return "settings"
     return "templates" if isinstance(error, TemplateError) else "storage"
-
-
-def _limit(given: str | None) -> int:
-    if given is None:
-        return LISTED_USUALLY
-    if re.fullmatch(r"[0-9]{1,4}", given) and 1 <= int(given) <= LISTED_MOST:
-        return int(given)
-    expected = f"a whole number from 1 to {LISTED_MOST}"
-    raise Problem(
-        HTTPStatus.BAD_REQUEST,
-        "limit-invalid",
-        f"limit: found '{cut(given)}', expected {expected}.",
-        [Finding("limit in the query", f"'{cut(given)}'", expected, "Mend it or leave it out.")],
-    )
 
 
 def _unknown_row(row: str, error: RequestError) -> Problem:

@@ -27,7 +27,7 @@ class Execution:
 
     Attributes:
         execution_id: ``<UTC time>-<random>``, so that ids sort by time.
-        trigger: ``timer``, ``resync`` or ``run``.
+        trigger: ``timer``, ``resync``, ``retry`` or ``run``.
         read: Template to task to rows enumerated.
         enumerated: Templates whose rows have all been queued.
         error: Why enumeration stopped; "" when it did not.

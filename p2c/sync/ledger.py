@@ -155,10 +155,15 @@ class Ledger:
         return None if isinstance(answer, str) else answer
 
     def entries(
-        self, outcome: Outcome | None = None, *, buckets: Iterable[str] | None = None
+        self,
+        outcome: Outcome | None = None,
+        *,
+        code: str = "",
+        buckets: Iterable[str] | None = None,
     ) -> Iterable[Entry]:
-        """Stream the entries of the task, all or those with an outcome or in some buckets."""
-        return self._scan({"outcome": outcome.value} if outcome else {}, buckets)
+        """Stream the entries of the task: all, those with an outcome or a reason, or in buckets."""
+        equals: dict[str, Scalar] = {"outcome": outcome.value} if outcome else {}
+        return self._scan(equals | ({"reason_code": code} if code else {}), buckets)
 
     def open_entries(self) -> Iterable[Entry]:
         """Stream the entries of rows that are claimed or unsettled."""

@@ -1,6 +1,11 @@
 """`rejected list` and `rejected retry`."""
 
+import json
+
 import pytest
+
+from p2c.errors import UnavailableError
+from p2c.sync.rejected import rejected_rows
 
 KEYS = ["template", "task", "row", "key", "code", "reason", "since", "execution_id"]
 
@@ -85,7 +90,11 @@ def test_rows_of_one_code_are_retried_alone(world, rejected) -> None:
 
 
 def test_nothing_rejected_is_nothing_to_retry(world) -> None:
-    assert world.document("rejected", "retry", "--all") == {"execution_id": None, "queued": 0}
+    assert world.document("rejected", "retry", "--all") == {
+        "execution_id": None,
+        "queued": 0,
+        "not_rejected": [],
+    }
     assert world.p2c("rejected", "retry", "--all").stdout == "No row is rejected.\n"
 
 
@@ -95,7 +104,6 @@ def test_nothing_rejected_is_nothing_to_retry(world) -> None:
         ((), "rejected retry: expected either ROW..., --code CODE or --all."),
         (("--all", "--code", "x"), "rejected retry: expected either ROW..., --code CODE or --all."),
         (("--code", "x"), "--code: found 'x', for which no row is rejected; expected one of: "),
-        (("5c1ec0de-0000-4000-8000-000000000001",), "ROW: 5c1ec0de-0000-4000-8000-000000000001 is"),
         (("A1",), "ROW: found 'A1'; expected the id of a row in Sales"),
     ],
 )
@@ -105,10 +113,55 @@ def test_a_wrong_choice_is_wrong_use(world, rejected, words, message) -> None:
     assert done.stderr.startswith(message)
 
 
-def test_a_row_that_is_well_cannot_be_retried(world, rejected) -> None:
+def test_a_row_that_is_not_rejected_any_more_is_not_queued_and_that_is_said(world, rejected):
+    done = world.document("rejected", "retry", rejected["well"], rejected["country"], status=1)
+    assert (done["queued"], done["not_rejected"]) == (1, [rejected["well"]])
     done = world.p2c("rejected", "retry", rejected["well"])
-    assert done.exit_code == 2
-    assert done.stderr == (
-        f"ROW: {rejected['well']} is not rejected. 'rejected list' names those that are; 'resync' "
-        "brings any row up to date. [row-not-rejected]\n"
+    assert done.exit_code == 1
+    assert done.stdout == (
+        f"{rejected['well']} is not rejected, so it was not queued; 'resync' takes any row.\n"
     )
+
+
+def test_a_retry_can_be_of_one_template(world, rejected):
+    assert world.document("rejected", "retry", "--all", "--template", "contacts")["queued"] == 0
+    assert world.document("rejected", "retry", "--all", "--template", "accounts")["queued"] == 3
+
+
+def test_a_template_that_is_not_there_is_wrong_use(world):
+    done = world.p2c("rejected", "retry", "--all", "--template", "acounts")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("TEMPLATE: found 'acounts'; expected one of accounts, ")
+
+
+def test_a_retry_may_process_its_rows_at_once(world, rejected):
+    world.change(f"accounts({rejected['country']})", address1_country="Norway")
+    ids = rejected["country"], rejected["name"], rejected["well"]
+    done = world.p2c("rejected", "retry", *ids, "--run", "--json")
+    assert done.exit_code == 1
+    document = json.loads(done.stdout)
+    counts = document["templates"]["accounts"]["tasks"]["Accounts - Customers"]
+    assert (counts["read"], counts["created"], counts["rejected"]) == (2, 1, 1)
+    assert f"{rejected['well']} is not rejected, so it was not queued." in done.stderr
+    state = world.document("status")
+    assert state["queues"]["accounts"]["messages"] == 0
+    assert execution(state, document["execution_id"])["status"] == "Warning"
+
+
+def test_the_list_can_be_of_one_code(world, rejected):
+    assert len(world.document("rejected", "list", "--code", "value-not-mapped")) == 2
+    assert world.document("rejected", "list", "--code", "no-such-code") == []
+    shown = world.p2c("rejected", "list", "--code", "value-too-long").stdout
+    assert shown.endswith("1 rejected rows\n")
+
+
+def test_an_error_midway_leaves_the_list_open_and_ends_with_status_2(world, rejected, monkeypatch):
+    def broken(*_args, **_options):
+        yield from list(rejected_rows(*_args, **_options))[:1]
+        raise UnavailableError("storage is away", service="storage")
+
+    monkeypatch.setattr("p2c.cli.rejected.rejected_rows", broken)
+    done = world.p2c("rejected", "list", "--json")
+    assert done.exit_code == 2
+    assert done.stderr == "storage is away [service-unavailable]\n"
+    assert json.loads(f"{done.stdout}]")[0]["template"] == "accounts"

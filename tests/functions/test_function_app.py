@@ -54,12 +54,14 @@ def test_the_http_functions_ask_for_a_key_except_health(functions):
         "executions": ("executions", ("GET",), "FUNCTION"),
         "execution": ("executions/{id}", ("GET",), "FUNCTION"),
         "row": ("rows/{template}/{row}", ("GET",), "FUNCTION"),
+        "rejected": ("rejected", ("GET",), "FUNCTION"),
+        "retry": ("rejected/retry", ("POST",), "FUNCTION"),
         "health": ("health", ("GET",), "ANONYMOUS"),
     }
 
 
 def test_there_are_no_other_functions(functions):
-    assert len(functions) == 3 * len(shipped_names()) + 5
+    assert len(functions) == 3 * len(shipped_names()) + 7
 
 
 def test_no_function_has_a_retry_policy(functions):

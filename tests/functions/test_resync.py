@@ -5,8 +5,9 @@ import json
 import azure.functions as func
 import pytest
 
+from p2c.functions.body import MOST_BYTES
 from p2c.functions.http import post_resync
-from p2c.functions.resync import MOST_BYTES, read_body
+from p2c.functions.resync import read_body
 
 GUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 ONE_OF = '{"rows": ["<guid>", …]}, {"all": true} or {"accept_deletes": true}'
