@@ -97,6 +97,23 @@ class KeyAcquirer:
             soon = self._soon(CONTENTION_SECONDS)
             self._come_again(work, Unclear(_in_transit(_wanted(work)), soon))
 
+    def foresee(self, task: TaskMapping, work: Work) -> None:
+        """Note on one row what acquiring its key would come to now; nothing is stored.
+
+        Raises:
+            RetryLaterError: As `acquire`.
+        """
+        if not _needs_key(work):
+            return
+        match self.verdicts(task, {work.row_id: _wanted(work)})[work.row_id]:
+            case Taken(reason):
+                work.mapped = None
+                work.reject(reason)
+            case Unclear() as verdict:
+                self._come_again(work, verdict)
+            case Free(before):
+                self._inherits(task, work, before)
+
     def verdicts(
         self, task: TaskMapping, wanted: Mapping[RowId, RecordKey]
     ) -> dict[RowId, Verdict]:
@@ -201,10 +218,7 @@ class KeyAcquirer:
         """
         heirs = {}
         for work in works:
-            before = free[work.row_id].before
-            owner = _owner(task, work.row_id)
-            if work.mapped and before and (before.inherited or before.owner != owner):
-                work.entry = with_inherited(task, work.entry, work.mapped)
+            if self._inherits(task, work, free[work.row_id].before):
                 heirs[work.row_id] = work.entry
         if heirs:
             held.intend(
@@ -212,6 +226,15 @@ class KeyAcquirer:
                 for row, entry in heirs.items()
                 if row in held.entries
             )
+
+    @staticmethod
+    def _inherits(task: TaskMapping, work: Work, before: Ownership | None) -> bool:
+        """Doubt the record's fields in a row's entry if another row had the record before."""
+        owner = _owner(task, work.row_id)
+        if not work.mapped or not before or not (before.inherited or before.owner != owner):
+            return False
+        work.entry = with_inherited(task, work.entry, work.mapped)
+        return True
 
     def _unclear(self, owner: Owner, key: RecordKey, rival: Owner, entry: Entry) -> Unclear | None:
         """Say when to come again if the rival's worker, or a late request of its, may act yet."""

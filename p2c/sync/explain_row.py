@@ -7,6 +7,7 @@ do is found out by the functions that a run decides with.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from p2c.errors import RequestError, RetryLaterError, ServiceRefusedError, cut
@@ -14,6 +15,7 @@ from p2c.mapping.result import Mapped, NotMapped, Prerequisite
 from p2c.mapping.task import TaskMapping
 from p2c.mapping.trace import MappingTrace, trace_row
 from p2c.model import Outcome, RecordKey, RowId, SourceRow
+from p2c.sync.acquire_keys import KeyAcquirer
 from p2c.sync.backoff import Backoff
 from p2c.sync.checkpoints import Checkpoints
 from p2c.sync.decide import (
@@ -74,6 +76,7 @@ class RowExplainer:
         self._runtime = runtime
         self._checkpoints = Checkpoints(runtime.stores.state)
         self._waiting = WaitingRows(runtime)
+        self._keys = KeyAcquirer(runtime)
         self._backoff = {
             service: Backoff(runtime.stores.state, runtime.clock, service)
             for service in ("dataverse", "fno")
@@ -186,21 +189,26 @@ class RowExplainer:
         task, row, entry = known.task, known.row, known.entry
         trace = trace_row(task.map_row, row) if row else None
         work = Work(entry.row_id, entry, row=row)
-        if not known.problem:
+        sales_problem = known.problem
+        if not sales_problem:
             work.map_row(task)
+            foreseen = partial(self._keys.foresee, task, work)
+            _, sales_problem = _asked("Sales", left_alone.get("dataverse"), foreseen)
         wanted = _prerequisites(trace, entry)
         (present, found), problem = self._ask_fno(task, work, wanted, left_alone)
         states = tuple(self._prerequisite(need, present) for need in wanted)
         missing = next((state.prerequisite for state in states if state.in_fno is False), None)
-        fno = self._fno_state(task, work, found, problem, missing)
+        fno = self._fno_state(task, work, trace, found, problem)
         would_be = (work.outcome, work.reason) if work.outcome else None
-        if missing and work.mapped and not fno.exists:
+        if missing and fno.plan and fno.plan.creates:
+            # Only what exists is written before its prerequisite is there.
             would_be = (Outcome.WAITING, waiting_reason(missing))
+            fno = _unsent(fno)
         return TaskFacts(
             task=task,
             row_id=entry.row_id,
             row=row,
-            sales_problem=known.problem,
+            sales_problem=sales_problem,
             entry=entry,
             checkpoint=self._checkpoints.read(task),
             mapping=trace,
@@ -243,21 +251,20 @@ class RowExplainer:
         self,
         task: TaskMapping,
         work: Work,
+        trace: MappingTrace | None,
         found: Found | None,
         problem: str,
-        missing: Prerequisite | None,
     ) -> FnoState:
         key = work.key or work.entry.current_key
         if found is None:
             return FnoState(key=key, problem=problem)
         plan, forced, trusted = self._plans(task, work, found)
-        if missing and plan and plan.creates:
-            plan = forced = None  # Only what exists is written before its prerequisite is there.
         record = found.get(key.identity) if key else None
+        mapped = trace.result if trace and isinstance(trace.result, Mapped) else None
         return FnoState(
             key=key,
             exists=record is not None if key else None,
-            fields=_field_states(task, work.mapped, record, plan, forced) if work.mapped else (),
+            fields=_field_states(task, mapped, record, plan, forced) if mapped else (),
             former=_former(task, work.entry, key, found),
             plan=plan,
             forced=forced,
@@ -357,6 +364,11 @@ def _field_states(
             comparison = "to be cleared" if field in cleared else "left alone"
         states.append(FieldState(field, wanted, actual, comparison, sent=field in sent))
     return tuple(states)
+
+
+def _unsent(state: FnoState) -> FnoState:
+    fields = tuple(replace(field, sent=False) for field in state.fields)
+    return replace(state, fields=fields, plan=None, forced=None)
 
 
 def _sent(plan: Plan | None, key: RecordKey) -> set[str]:

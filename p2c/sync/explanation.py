@@ -128,7 +128,6 @@ class TaskFacts:
         return (
             self.row is not None
             and self.entry.outcome is not None
-            and self.entry.outcome is not Outcome.DELETED
             and self.row.version != self.entry.source_version
         )
 

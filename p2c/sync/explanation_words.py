@@ -205,8 +205,10 @@ def _looked_at_again(facts: TaskFacts) -> str:
 
 def _rejected(facts: TaskFacts) -> str:
     retry = f"'rejected retry {facts.row_id}'"
-    if facts.mapped is not None and facts.entry.reason and not facts.entry.answered_at:
-        return f"The mapping takes the row as it is now: {retry} sends it."
+    reason = facts.entry.reason
+    by_fno = reason is not None and reason.code == facts.entry.answer
+    if facts.would_be is None and facts.fno.plan and not by_fno:
+        return f"Nothing keeps the row as it is now from being sent: {retry} does that."
     return (
         f"Mend what the reason names. After a change of the row in Sales it comes by itself; after "
         f"a change anywhere else (F&O, a project): {retry}."

@@ -112,12 +112,12 @@ def waiting_answer_unknown(world: ExplainWorld) -> str:
     world.account(ACCOUNT)
     world.sandbox.add_faults(Fault(effect="reset_after", service="fno", method="POST"))
     world.poll("accounts")
+    world.clock.advance(10)  # How long F&O is left alone is left to chance.
     return ACCOUNT
 
 
 def waiting_verification_pending(world: ExplainWorld) -> str:
     text = waiting_answer_unknown(world)
-    world.clock.advance(10)
     world.work("accounts")
     return text
 
@@ -163,6 +163,26 @@ def deleted(world: ExplainWorld) -> str:
     world.delete("contact", row)
     world.poll()
     return CONTACT
+
+
+def deleted_and_deactivated(world: ExplainWorld) -> str:
+    world.set_policy("contacts", when_deleted="deactivate")
+    return deleted(world)
+
+
+def came_and_went(world: ExplainWorld) -> str:
+    row = world.account(ACCOUNT)
+    world.poll("accounts")
+    world.delete("account", row)
+    world.forget()
+    world.resync("accounts", row)
+    return row
+
+
+def restored_not_polled_yet(world: ExplainWorld) -> str:
+    text = deleted(world)
+    world.contact(text, None, contactid="00000000-0000-4000-8000-000000000002")
+    return text
 
 
 def deleted_not_polled_yet(world: ExplainWorld) -> str:
@@ -251,6 +271,9 @@ CASES: dict[str, Case] = {
         rejected_by_fno,
         rejected_then_corrected,
         deleted,
+        deleted_and_deactivated,
+        came_and_went,
+        restored_not_polled_yet,
         deleted_not_polled_yet,
         never_seen_never_polled,
         never_seen_after_a_poll,

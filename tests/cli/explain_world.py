@@ -5,6 +5,7 @@ Both services are the sandbox over HTTP; storage and time are in memory, ids are
 
 import contextlib
 import itertools
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -51,8 +52,8 @@ class ExplainWorld:
             )
             for name, url in (("dataverse", sandbox.dataverse_url), ("fno", sandbox.fno_url))
         }
-        self._loaded = {found.name: found for found in load_templates(legal_entity="usmf")}
-        self.queues = {name: MemoryQueue(self.clock) for name in self._loaded}
+        self.templates = {found.name: found for found in load_templates(legal_entity="usmf")}
+        self.queues = {name: MemoryQueue(self.clock) for name in self.templates}
         self.stores = Stores(*(MemoryDocuments() for _ in range(4)))
         self.runtime = Runtime(
             source=DataverseClient(self._transports["dataverse"]),
@@ -60,7 +61,7 @@ class ExplainWorld:
             stores=self.stores,
             queue_of=self.queues.__getitem__,
             clock=self.clock,
-            templates=self._loaded,
+            templates=self.templates,
             hash_key=b"k" * 32,
             settle_seconds=SETTLE_SECONDS,
             owner="worker-1",
@@ -134,10 +135,22 @@ class ExplainWorld:
         """Let the timers of templates fire a minute later, and work off what is due."""
         self.clock.advance(60)
         execution = f"{self.clock.now():%Y%m%dT%H%M%S}-{next(self._executions):08x}"
-        for template in templates or self._loaded:
+        for template in templates or self.templates:
             WaitingRows(self.runtime).sweep(template)
             EnumerateChanges(self.runtime).enumerate_template(template, execution, trigger="timer")
             self.work(template)
+
+    def resync(self, template: str, row: str) -> None:
+        """Have one row looked at."""
+        execution = f"{self.clock.now():%Y%m%dT%H%M%S}-{next(self._executions):08x}"
+        enumerate_changes = EnumerateChanges(self.runtime)
+        enumerate_changes.enumerate_rows(template, [row], execution, trigger="resync", force=False)
+        self.work(template)
+
+    def set_policy(self, template: str, **policy: Any) -> None:
+        """Change a task as a project would."""
+        changed = replace(self.task(template), **policy)
+        self.templates[template] = replace(self.templates[template], tasks=(changed,))
 
     def work(self, template: str) -> None:
         """Work off the messages that are visible."""
@@ -149,7 +162,7 @@ class ExplainWorld:
             queue.complete(received[0])
 
     def task(self, template: str) -> TaskMapping:
-        return self._loaded[template].tasks[0]
+        return self.templates[template].tasks[0]
 
     def claim(self, template: str, row: str) -> None:
         """Let another worker take a row up and do nothing."""
@@ -181,7 +194,7 @@ class ExplainWorld:
 
     def _create(self, table: str, values: dict[str, Any]) -> str:
         row = f"00000000-0000-4000-8000-{next(self._ids):012}"
-        answer = self.dataverse.post(f"{table}s", {f"{table}id": row, **values})
+        answer = self.dataverse.post(f"{table}s", {f"{table}id": row} | values)
         assert answer.ok, answer.text
         return row
 

@@ -1,6 +1,10 @@
 """`explain` as a command; what it says is held by test_explain_golden.py."""
 
 import pytest
+from azure.data.tables import TableServiceClient
+from azure.storage.queue import QueueServiceClient
+
+from p2c.storage.account import QUEUE_API_VERSION, TABLE_API_VERSION
 
 
 def test_a_row_is_explained_by_number_or_id_for_people_and_for_programs(world) -> None:
@@ -43,3 +47,18 @@ def test_a_row_or_template_that_is_not_there_is_wrong_use(world, words, code, me
 def test_a_value_that_looks_like_markup_is_printed_as_it_is(world) -> None:
     world.account(accountnumber="ACC-1", name="[bold]Fjord[/bold] :smile:\x1b[2J")
     assert "[bold]Fjord[/bold] :smile:\ufffd[2J" in world.p2c("explain", "ACC-1").stdout
+
+
+def test_explaining_makes_neither_tables_nor_queues(world) -> None:
+    world.account(accountnumber="ACC-1")
+    assert world.document("explain", "ACC-1")["rows"]
+    connection = world.settings["AzureWebJobsStorage"]
+    with (
+        QueueServiceClient.from_connection_string(
+            connection, api_version=QUEUE_API_VERSION
+        ) as queues,
+        TableServiceClient.from_connection_string(
+            connection, api_version=TABLE_API_VERSION
+        ) as tables,
+    ):
+        assert [*queues.list_queues(), *tables.list_tables()] == []

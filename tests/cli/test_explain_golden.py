@@ -9,6 +9,7 @@ read the difference before committing it::
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,8 @@ from tests.cli.explain_cases import CASES
 from tests.cli.explain_world import ExplainWorld, as_text
 
 GOLDEN = Path(__file__).parent / "golden"
+DEPTH = 7
+"""Of a field within a row's task."""
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +44,23 @@ def outputs(sandbox: Sandbox, name: str) -> dict[str, str]:
     document = explanations_as_json(asked, explained)
     return {
         f"{name}.txt": as_text(explained),
-        f"{name}.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
+        f"{name}.json": laid_out(document) + "\n",
     }
+
+
+def laid_out(value: Any, depth: int = 0) -> str:
+    """Write JSON so that a difference is easy to read: what lies deep takes one line."""
+    if depth == DEPTH or not value or not isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        items = [f"{json.dumps(key)}: {laid_out(item, depth + 1)}" for key, item in value.items()]
+        opening, closing = "{}"
+    else:
+        items = [laid_out(item, depth + 1) for item in value]
+        opening, closing = "[]"
+    margin = "  " * depth
+    lines = ",\n".join(f"{margin}  {item}" for item in items)
+    return f"{opening}\n{lines}\n{margin}{closing}"
 
 
 @pytest.mark.parametrize("name", CASES)

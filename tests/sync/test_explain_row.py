@@ -287,3 +287,51 @@ def test_the_document_says_what_is_absent_by_null(bench: Bench):
         "unsettled_until": None,
         "keys": [],
     }
+
+
+def test_a_number_that_is_another_rows_is_foreseen_to_be_rejected(bench: Bench):
+    first, second = bench.account(1, account="ACC-0"), bench.account(2, "Twin", account="ACC-0")
+    bench.process(ACCOUNTS, first)
+    found = facts(bench, second)
+    assert found.would_be is not None
+    outcome, reason = found.would_be
+    assert (outcome, reason.code if reason else "") == (Outcome.REJECTED, "number-taken")
+    assert (found.fno.exists, found.fno.plan, found.fno.forced) == (True, None, None)
+    assert [state.comparison for state in found.fno.fields] == ["different"]
+
+
+def test_a_number_whose_owner_is_being_worked_on_is_foreseen_to_wait(bench: Bench):
+    first, second = bench.account(1, account="ACC-0"), bench.account(2, account="ACC-0")
+    bench.process(ACCOUNTS, first)
+    bench.claim_for(ACCOUNTS, first, "another", 30)
+    found = facts(bench, second)
+    assert found.would_be is not None
+    outcome, reason = found.would_be
+    assert (outcome, reason.code if reason else "") == (Outcome.WAITING, "number-in-transit")
+
+
+def test_a_record_that_can_be_taken_over_is_planned_as_the_run_then_does(bench: Bench):
+    parent = bench.account(9)
+    bench.process(ACCOUNTS, parent)
+    first, second = bench.contact(1, parent, phone="1"), bench.contact(2, parent, phone=None)
+    bench.process(CONTACTS, first, second)
+    bench.sales.remove("contact", first)
+    bench.sales.put("contact", second, number="CON-1")
+    before = facts(bench, second).fno
+    bench.fno.batches.clear()
+    bench.process(CONTACTS, second)
+    assert before.plan is not None
+    assert list(before.plan.operations) == bench.fno.operations
+    assert {"Phone": ""} in [dict(operation.values) for operation in bench.fno.operations]
+
+
+def test_explaining_writes_nothing(bench: Bench):
+    parent = bench.account(1)
+    rows = [bench.account(2, account="ACC-1"), bench.contact(1, parent), bench.contact(2, parent)]
+    bench.process(ACCOUNTS, parent)
+    bench.process(CONTACTS, rows[1])
+    writing = {"put", "put_all", "delete", "send", "receive", "renew", "complete", "write"}
+    for method in writing:
+        for row in (parent, *rows):
+            runtime = bench.runtime(fuse=Fuse(0, AssertionError(method), method=method))
+            assert RowExplainer(runtime).explain(row)
