@@ -144,6 +144,12 @@ def rejected_value(world: ExplainWorld) -> str:
     return CONTACT
 
 
+def rejected_number(world: ExplainWorld) -> str:
+    row = world.account("ACC*1")
+    world.poll()
+    return row
+
+
 def rejected_by_fno(world: ExplainWorld) -> str:
     world.account(ACCOUNT, **{"transactioncurrencyid@odata.bind": None})
     world.poll()
@@ -268,6 +274,7 @@ CASES: dict[str, Case] = {
         verified,
         waiting_update_conflict,
         rejected_value,
+        rejected_number,
         rejected_by_fno,
         rejected_then_corrected,
         deleted,

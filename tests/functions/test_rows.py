@@ -41,17 +41,20 @@ def test_a_row_is_explained_by_its_id_and_by_its_number(app, account):
 
 
 @pytest.mark.parametrize(
-    ("template", "row", "code", "words"),
+    ("template", "row", "where", "words"),
     [
-        ("nosuch", "ACC-1 Ø", "template-unknown", "There is no template 'nosuch'"),
-        ("accounts", "NOPE", "row-unknown", "no row in Sales has this number"),
-        ("contacts", "ACC-1 Ø", "row-unknown", "(searched: contact.msdynce_contactnumber)"),
-        ("accounts", "x" * 3000, "row-unknown", "no row in Sales has this number"),
+        ("nosuch", "ACC-1 Ø", "template", "There is no template 'nosuch'"),
+        ("accounts", "NOPE", "row", "no row in Sales has this number"),
+        ("contacts", "ACC-1 Ø", "row", "(searched: contact.msdynce_contactnumber)"),
+        ("accounts", "x" * 3000, "row", "no row in Sales has this number"),
     ],
 )
-def test_a_row_or_template_that_is_not_there_is_not_found(app, account, template, row, code, words):
+def test_a_row_or_template_that_is_not_there_is_not_found(
+    app, account, template, row, where, words
+):
     status, problem = ask(lambda: app, template, row)
-    assert (status, problem["code"]) == (404, code)
+    assert (status, problem["code"]) == (404, f"{where}-unknown")
+    assert problem["errors"][0]["where"] == f"{where} in the path"
     assert words in problem["detail"]
     assert len(json.dumps(problem)) < 2000
 

@@ -101,6 +101,9 @@ def test_a_trace_of_any_row_ends_where_the_engine_ends(drawn):
         ((), "Fjord  ", [("as Edm.String", "Fjord")]),
         ((), Decimal("1.50"), [("as Edm.String", "1.5")]),
         ((), "Fjord", []),
+        ((ValueMap("m", {"a": "Fjord"}), Truncate(3)), "a", [
+            ("m", "Fjord"), ("cut from 5 to 3 characters", "Fjo")
+        ]),
         ((Default("x"), Truncate(3)), "Fjord", [
             ("default not needed", "Fjord"), ("cut from 5 to 3 characters", "Fjo")
         ]),

@@ -3,7 +3,7 @@
 import pytest
 
 from p2c.errors import RequestError, ServiceRefusedError, UnavailableError
-from p2c.model import Outcome
+from p2c.model import Outcome, PartResult, Reason, Written
 from p2c.sync.backoff import Backoff
 from p2c.sync.explain_row import MOST_ROWS, RowExplainer
 from p2c.sync.explanation import RowExplanation, TaskFacts
@@ -16,6 +16,7 @@ from tests.sync.builders import (
     Fuse,
     forget_requests,
     in_fno,
+    replace,
     row_id,
 )
 
@@ -218,7 +219,7 @@ def test_the_last_clear_answer_of_f_and_o_is_kept(bench: Bench):
     written_at = bench.clock.now()
     bench.clock.advance(60)
     bench.account(1, "Contoso")
-    bench.fno.mishaps = ["lost-after"]
+    bench.fno.answers["ACC-1"] = [PartResult(Written.UNKNOWN, Reason("part-missing", "None."))]
     bench.process(ACCOUNTS, row)
     entry = bench.entry(ACCOUNTS, row)
     assert (entry.outcome, entry.answer, entry.answered_at) == (
@@ -226,6 +227,17 @@ def test_the_last_clear_answer_of_f_and_o_is_kept(bench: Bench):
         "done",
         written_at,
     )
+
+
+def test_a_record_that_needs_no_mark_because_it_is_gone_is_a_clear_answer(bench: Bench):
+    task = replace(ACCOUNTS, retired={"Name": "x"}, when_deleted="deactivate")
+    bench.templates["accounts"] = replace(bench.templates["accounts"], tasks=(task,))
+    row = bench.account(1)
+    bench.process(task, row)
+    bench.sales.remove("account", row)
+    bench.fno.before_write = bench.fno.records.clear
+    assert bench.process(task, row).outcomes == {Outcome.DELETED: 1}
+    assert (len(bench.fno.batches), bench.entry(task, row).answer) == (2, "done")
 
 
 def test_a_service_that_is_left_alone_is_not_asked(bench: Bench):
@@ -242,7 +254,8 @@ def test_a_service_that_is_left_alone_is_not_asked(bench: Bench):
     assert found.fno.problem == "F&O is left alone until 2026-03-02 08:01:30 UTC"
     assert found.entry.outcome is Outcome.CREATED
     # A number is looked for in the ledger then.
-    assert [row.row_id for row in explain(bench, "CON-1")] == [row]
+    explainer = RowExplainer(bench.runtime(fuse=Fuse(0, method="find")))
+    assert [row.row_id for row in explainer.explain("CON-1")] == [row]
 
 
 @pytest.mark.parametrize(
@@ -264,11 +277,12 @@ def test_a_service_that_fails_takes_nothing_away_from_the_rest(bench: Bench, err
     assert "is not known" in explained.tasks[0].next
 
 
-def test_storage_that_fails_is_an_error(bench: Bench):
+@pytest.mark.parametrize("reads_before", [0, 1])
+def test_storage_that_fails_is_an_error(bench: Bench, reads_before: int):
     row = bench.account(1)
-    fuse = Fuse(0, UnavailableError("away", service="storage"), method="get_many")
+    fuse = Fuse(reads_before, UnavailableError("away", service="storage"), method="get_many")
     with pytest.raises(UnavailableError):
-        RowExplainer(bench.runtime(fuse=fuse)).explain(row)
+        RowExplainer(bench.runtime(fuse=fuse)).explain(row, "accounts")
 
 
 def test_the_document_says_what_is_absent_by_null(bench: Bench):
