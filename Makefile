@@ -84,7 +84,7 @@ lock: setup  ## Take up newer versions of everything that is pinned
 	$(UV_COMPILE) requirements-dev.in -o requirements-dev.txt
 	$(UV_COMPILE) tools/node-requirements.in -o tools/node-requirements.txt
 	$(UV_COMPILE) tools/bicep_check/requirements.in -o tools/bicep_check/requirements.txt
-	for folder in tools/node tools/bicep_check/node; do \
+	for folder in tools/node tools/bicep_check/node tools/kql_check/node; do \
 		(cd $$folder && npm install --package-lock-only --omit-lockfile-registry-resolved); \
 	done
 

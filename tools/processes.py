@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tools.azurite import ROOT, dying_with_parent
+from tools.azurite import dying_with_parent
+from tools.node_packages import ROOT
 
 STOP_SECONDS = 10
 

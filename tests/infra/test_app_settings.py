@@ -116,13 +116,15 @@ def test_a_client_secret_comes_from_the_vault_and_storage_keeps_the_identity():
 
 def test_secrets_are_nowhere_but_in_the_vault():
     deployment = deployed(hashKey=HASH_KEY, **WITH_SECRET)
+    expected = {"vault.hash": HASH_KEY, "vault.appRegistration": "made-up-secret"}
     holders = {
-        resource.symbol
+        (resource.symbol, secret)
         for resource in deployment.resources
-        if any(secret in str(resource.body) for secret in (HASH_KEY, "made-up-secret"))
+        for secret in expected.values()
+        if secret in str(resource.body)
     }
-    assert holders == {"vault.hash", "vault.appRegistration"}
-    assert "made-up-secret" not in str(deployment.outputs)
+    assert holders == set(expected.items())
+    assert not any(secret in str(deployment.outputs) for secret in expected.values())
 
 
 def test_no_vault_is_deployed_without_a_secret():

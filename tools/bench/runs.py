@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.azurite import ROOT, azurite, dying_with_parent
+from tools.azurite import azurite, dying_with_parent
 from tools.bench.company import Company
+from tools.node_packages import ROOT
 from tools.processes import Addresses, p2c_settings
 
 SETTLE_SECONDS = 2
