@@ -7,7 +7,7 @@ one JSON document; everything else goes to standard error.
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, NoReturn
 
 import typer
@@ -28,6 +28,12 @@ HELP = {"help_option_names": ["-h", "--help"]}
 Templates = Annotated[
     list[str] | None,
     typer.Argument(metavar="[TEMPLATE]...", help="Names such as accounts; all without one."),
+]
+AcceptDeletes = Annotated[
+    bool,
+    typer.Option(
+        "--accept-deletes", help="Say that rows a task asks about were deleted; see status."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -95,6 +101,20 @@ def errors(*, as_json: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         say("Interrupted.")
         raise typer.Exit(EXIT_STATUS["Error"]) from None
+
+
+def check_consent(templates: Sequence[str], *, accept_deletes: bool, all_data: bool) -> None:
+    """Check that consent is given for named templates, and to what was found already.
+
+    Raises:
+        RequestError: It is not.
+    """
+    if accept_deletes and (all_data or not templates):
+        raise RequestError(
+            "--accept-deletes: expected the templates it is for, and no --all-data, which "
+            "compares anew. Name them: run TEMPLATE --accept-deletes.",
+            code="choice-invalid",
+        )
 
 
 def print_error(code: str, message: str) -> None:

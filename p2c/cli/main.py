@@ -16,9 +16,11 @@ from p2c.cli import check, explain, plan, rejected
 from p2c.cli.common import (
     EXIT_STATUS,
     HELP,
+    AcceptDeletes,
     AsJson,
     Templates,
     carry_out,
+    check_consent,
     errors,
     open_app,
     print_error,
@@ -28,7 +30,6 @@ from p2c.cli.common import (
 from p2c.cli.report import print_state
 from p2c.cli.show import print_json
 from p2c.cli.state import read_state
-from p2c.errors import RequestError
 
 commands = typer.Typer(
     name="p2c",
@@ -66,22 +67,12 @@ def run(
     all_data: Annotated[
         bool, typer.Option("--all-data", help="Read every row, not only what changed.")
     ] = False,
-    accept_deletes: Annotated[
-        bool,
-        typer.Option(
-            "--accept-deletes", help="Say that rows a task asks about were deleted; see status."
-        ),
-    ] = False,
+    accept_deletes: AcceptDeletes = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring over what changed, here and now; without a name, every template in order."""
     with errors(as_json=as_json):
-        if accept_deletes and (all_data or not templates):
-            raise RequestError(
-                "--accept-deletes: expected the templates it is for, and no --all-data, which "
-                "compares anew. Name them: run TEMPLATE --accept-deletes.",
-                code="choice-invalid",
-            )
+        check_consent(templates or (), accept_deletes=accept_deletes, all_data=all_data)
     carry_out(
         templates or None,
         lambda driver: driver.run(all_data=all_data, accept_deletes=accept_deletes),

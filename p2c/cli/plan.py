@@ -17,7 +17,17 @@ from rich.console import Console
 from rich.table import Table
 
 from p2c.bootstrap import App, open_scratch
-from p2c.cli.common import EXIT_STATUS, AsJson, Templates, errors, open_app, read_row, say
+from p2c.cli.common import (
+    EXIT_STATUS,
+    AcceptDeletes,
+    AsJson,
+    Templates,
+    check_consent,
+    errors,
+    open_app,
+    read_row,
+    say,
+)
 from p2c.cli.report import console, outcome_table
 from p2c.model import Outcome
 from p2c.sync.executions import counts_as_json
@@ -35,6 +45,7 @@ def plan(
     all_data: Annotated[
         bool, typer.Option("--all-data", help="Look at every row, not only what changed.")
     ] = False,
+    accept_deletes: AcceptDeletes = False,
     rows: Annotated[
         list[str] | None,
         typer.Option("--row", metavar="ROW", help="Look at this row only; may be repeated."),
@@ -50,6 +61,9 @@ def plan(
     """Show what a run would write, field by field, old and new; write nothing anywhere."""
     with errors(as_json=as_json):
         ids = [read_row(text) for text in rows or ()]
+        check_consent(
+            templates or (), accept_deletes=accept_deletes, all_data=all_data or force or bool(ids)
+        )
         with (
             open_app(templates or None, read_only=True) as app,
             open_scratch() as scratch,
@@ -59,7 +73,9 @@ def plan(
             told = _Progress(printer.row)
             planner = RunPlanner(app.runtime, scratch, told, most_rows=limit)
             names = [template.name for template in app.templates]
-            result = planner.plan(names, all_data=all_data, rows=ids, force=force)
+            result = planner.plan(
+                names, all_data=all_data, rows=ids, force=force, accept_deletes=accept_deletes
+            )
             printer.end(result, app)
     raise typer.Exit(EXIT_STATUS["Completed"] if result.status == "NoChanges" else SOMETHING_TO_DO)
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 
 from p2c.model import Document, Put, Scalar
-from p2c.storage.limits import check_equals
-from p2c.storage.names import name_order
+from p2c.storage.limits import check_body, check_equals, check_puts
+from p2c.storage.names import encode_name, name_order
 
 _PAGE = 200
 _SCHEMA = """
@@ -38,7 +38,7 @@ def scratch() -> Iterator[Callable[[str], "ScratchDocuments"]]:
 
 
 class ScratchDocuments:
-    """Implements `p2c.sync.ports.Documents` but for Azure's limits on names and sizes."""
+    """Implements `p2c.sync.ports.Documents`."""
 
     def __init__(
         self, database: sqlite3.Connection, place: str, versions: "itertools.count[int]"
@@ -61,12 +61,17 @@ class ScratchDocuments:
     def put(
         self, partition: str, name: str, body: Mapping[str, Scalar], version: str | None
     ) -> str | None:
+        check_body(name, body)
+        encode_name(partition)
+        encode_name(name)
         if not self._holds(partition, name, version):
             return None
         return self._write(partition, name, body)
 
     def put_all(self, partition: str, puts: Sequence[Put]) -> dict[str, str] | str:
+        check_puts(puts)
         for put in puts:
+            encode_name(put.name)
             if not self._holds(partition, put.name, put.version):
                 return put.name
         return {put.name: self._write(partition, put.name, put.body) for put in puts}

@@ -6,6 +6,7 @@ lets it overwrite ``id``, ``dequeueCount``, ``expirationTime``, ``insertionTime`
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
@@ -66,7 +67,11 @@ _QUOTING = {
     "union_tag_invalid": "Its kind is not known here",
 }
 """Findings that pydantic words with the message's own text, in words that quote none of it."""
-_ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
+_ADAPTER: TypeAdapter[Message] = TypeAdapter(
+    Annotated[Message, Field(discriminator="kind")],
+    # Hardly any row is named twice, so remembering their ids takes memory and brings nothing.
+    config=ConfigDict(cache_strings="keys"),
+)
 
 
 def read_message(text: str) -> Message:
@@ -89,6 +94,28 @@ def read_message(text: str) -> Message:
             f"{finding}. Expected a JSON object of kind 'rows' or 'enumerate' as p2c writes "
             "it. Remove the sender, or start a resync instead of writing to the queue."
         ) from None
+
+
+def put_together(messages: Iterable[Message]) -> Iterator[Message]:
+    """Put messages that differ in their rows only together, so that fewer requests serve them.
+
+    For a plan only: rows of different ledger partitions come together then, and a queue's message
+    must not have those, because its rows are stored in one transaction.
+    """
+    kinds: dict[str, tuple[RowsMessage, list[RowId]]] = {}
+    for message in messages:
+        if not isinstance(message, RowsMessage):
+            yield message
+            continue
+        kind = message.model_dump_json(exclude={"rows", "execution"})
+        first, rows = kinds.setdefault(kind, (message, []))
+        rows += [row for row in message.rows if row not in rows]
+        if len(rows) >= ROWS_PER_MESSAGE:
+            yield first.model_copy(update={"rows": tuple(rows[:ROWS_PER_MESSAGE])})
+            del rows[:ROWS_PER_MESSAGE]
+    for first, rows in kinds.values():
+        if rows:
+            yield first.model_copy(update={"rows": tuple(rows)})
 
 
 def row_id(text: str) -> RowId | None:

@@ -6,7 +6,7 @@ every rule that a run obeys, because there is only one of each.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -17,7 +17,13 @@ from p2c.sync.enumerate_changes import EnumerateChanges, Enumerated
 from p2c.sync.executions import Executions
 from p2c.sync.handle_message import MessageHandler
 from p2c.sync.ledger import Entry
-from p2c.sync.messages import ROWS_PER_MESSAGE, Message, RowsMessage, read_message
+from p2c.sync.messages import (
+    ROWS_PER_MESSAGE,
+    Message,
+    RowsMessage,
+    put_together,
+    read_message,
+)
 from p2c.sync.plan_result import Action, PlannedRow, PlannedWrite, PlanResult
 from p2c.sync.ports import Documents
 from p2c.sync.prerequisites import WaitingRows
@@ -39,6 +45,8 @@ IN_HAND = Reason(
 )
 
 Tell = Callable[[PlannedRow], None]
+_Place = tuple[str, str, RowId]
+"""Template, task and row."""
 
 
 class _EnoughError(Exception):
@@ -85,6 +93,7 @@ class RunPlanner:
         self._enumerate = EnumerateChanges(self._runtime)
         self._waiting = WaitingRows(self._runtime)
         self._in_hand: Counter[tuple[str, str]] = Counter()
+        self._postponed: dict[_Place, tuple[RowsMessage, Work]] = {}
         self._reasons: dict[str, dict[str, Counter[str]]] = {}
         self._writes: dict[Action, int] = {"create": 0, "update": 0, "retire": 0}
         self._unreadable = 0
@@ -97,6 +106,7 @@ class RunPlanner:
         all_data: bool = False,
         rows: Sequence[RowId] = (),
         force: bool = False,
+        accept_deletes: bool = False,
     ) -> PlanResult:
         """Tell what `run` with the same words would write, or `resync` for chosen rows.
 
@@ -104,11 +114,15 @@ class RunPlanner:
             templates: In the order they run, prerequisites first.
             rows: Only these, of each template.
             force: Compare with what F&O holds, not with what was last written.
+            accept_deletes: Consent to what each of the templates asks, for the plan alone.
 
         Raises:
+            RequestError: There is nothing to consent to.
             RetryLaterError: A service or storage cannot be asked now.
             StopError: A service refuses.
         """
+        for template in templates if accept_deletes else ():
+            self._enumerate.accept_deletes(template)
         cut_short = ""
         try:
             for template in templates:
@@ -118,9 +132,11 @@ class RunPlanner:
                     self._plan_template(template, all_data=all_data or force, force=force)
             # Rows that waited may have been woken by a later template.
             for template in templates:
-                self._drain(template)
+                self._drain_to_the_end(template)
         except _EnoughError as enough:
             cut_short = str(enough)
+        for message, work in self._postponed.values():
+            self._tell_work(message, work, {})
         return self._result(templates, cut_short)
 
     def _plan_template(self, template: str, *, all_data: bool, force: bool) -> None:
@@ -137,12 +153,15 @@ class RunPlanner:
             trigger=TRIGGER,
             all_data=all_data,
             force=force,
+            until=self._until,
             progress=lambda task, _rows: self._drain(task.template),
         )
         self._note_stops(result)
-        self._drain(template)
+        if result.unfinished:
+            raise _EnoughError("time")
+        self._drain_to_the_end(template)
         self._note_stops(self._enumerate.find_deleted(template, self._execution, trigger=TRIGGER))
-        self._drain(template)
+        self._drain_to_the_end(template)
 
     def _note_stops(self, result: Enumerated) -> None:
         for error in result.stopped.values():
@@ -155,7 +174,7 @@ class RunPlanner:
         self._enumerate.enumerate_rows(
             template, rows, self._execution, trigger=TRIGGER, force=force
         )
-        self._drain(template)
+        self._drain_to_the_end(template)
 
     def _plan_open(self, task: TaskMapping) -> None:
         """Look at the rows whose messages may be behind those that Storage shows."""
@@ -182,8 +201,24 @@ class RunPlanner:
     def _drain(self, template: str) -> None:
         """Handle the messages that are there, and those that come of it."""
         while texts := self._queue(template).take():
-            for message in _together(self._readable(texts)):
+            for message in put_together(self._readable(texts)):
                 self._handle(message)
+
+    def _drain_to_the_end(self, template: str) -> None:
+        """Look again at rows that are in the way of each other, as long as that helps.
+
+        A run waits some seconds for such rows, say for one that gives up a number.
+        """
+        self._drain(template)
+        before: set[_Place] = set()
+        while (places := {place for place in self._postponed if place[0] == template}) != before:
+            before = places
+            again = [self._postponed.pop(place)[0] for place in sorted(places)]
+            if self._left is not None:
+                self._left += len(again)
+            for message in put_together(again):
+                self._handle(message)
+            self._drain(template)
 
     def _readable(self, texts: Iterable[str]) -> Iterator[Message]:
         for text in texts:
@@ -208,7 +243,9 @@ class RunPlanner:
             raise _EnoughError("time")
         if self._left == 0:
             raise _EnoughError("limit")
+        more = 0
         if isinstance(message, RowsMessage) and self._left is not None:
+            more = len(message.rows) - self._left
             message = message.model_copy(update={"rows": message.rows[: self._left]})
             self._left -= len(message.rows)
         self._check_backoff()
@@ -218,6 +255,8 @@ class RunPlanner:
             raise error
         if isinstance(message, RowsMessage):
             self._tell_rows(message, report.works)
+        if more > 0:
+            raise _EnoughError("limit")
 
     def _check_backoff(self) -> None:
         for service, backoff in self._row_sync.backoff.items():
@@ -231,14 +270,25 @@ class RunPlanner:
     def _tell_rows(self, message: RowsMessage, works: Sequence[Work]) -> None:
         replaced = self._destination.take_replaced()
         for work in works:
-            assert work.outcome is not None
-            writes = tuple(_write(work, replaced[id(found)]) for found in work.confirmed)
-            self._note(message, work.row_id, str(work.key or ""), work.outcome, work.reason, writes)
+            place = (message.template, message.task, work.row_id)
+            self._postponed.pop(place, None)
+            if work.retry_in_seconds is not None and not work.confirmed:
+                alone = message.model_copy(update={"rows": (work.row_id,)})
+                self._postponed[place] = (alone, work)
+            else:
+                self._tell_work(message, work, replaced)
         known = {work.row_id for work in works}
         for row in message.rows:
             if row not in known:
                 self._in_hand[message.template, message.task] += 1
                 self._note(message, row, "", Outcome.WAITING, IN_HAND, ())
+
+    def _tell_work(
+        self, message: RowsMessage, work: Work, replaced: Mapping[int, Replaced]
+    ) -> None:
+        assert work.outcome is not None
+        writes = tuple(_write(work, replaced[id(found)]) for found in work.confirmed)
+        self._note(message, work.row_id, str(work.key or ""), work.outcome, work.reason, writes)
 
     def _note(
         self,
@@ -292,28 +342,6 @@ def _what_if_stores(real: Stores, scratch: Callable[[str], Documents]) -> Stores
         state=WhatIfDocuments(real.state, scratch("state")),
         executions=WhatIfDocuments(real.executions, scratch("executions")),
     )
-
-
-def _together(messages: Iterable[Message]) -> Iterator[Message]:
-    """Put messages that differ in their rows only together, so that fewer requests serve them.
-
-    Rows share a ledger partition in the queue's messages, because they are stored in one
-    transaction; a plan stores nothing.
-    """
-    kinds: dict[str, tuple[RowsMessage, list[RowId]]] = {}
-    for message in messages:
-        if not isinstance(message, RowsMessage):
-            yield message
-            continue
-        kind = message.model_dump_json(exclude={"rows", "execution"})
-        first, rows = kinds.setdefault(kind, (message, []))
-        rows += [row for row in message.rows if row not in rows]
-        if len(rows) >= ROWS_PER_MESSAGE:
-            yield first.model_copy(update={"rows": tuple(rows[:ROWS_PER_MESSAGE])})
-            del rows[:ROWS_PER_MESSAGE]
-    for first, rows in kinds.values():
-        if rows:
-            yield first.model_copy(update={"rows": tuple(rows)})
 
 
 def _write(work: Work, replaced: Replaced) -> PlannedWrite:

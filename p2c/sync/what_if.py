@@ -36,7 +36,11 @@ FnoRecord = Mapping[str, object]
 
 
 class WhatIfDocuments:
-    """Implements `p2c.sync.ports.Documents`: reads from `real`, writes to `changed`."""
+    """Implements `p2c.sync.ports.Documents`: reads from `real`, writes to `changed`.
+
+    A version that `real` gave out is taken to be its newest, to save a read: a plan is told the
+    truth of one moment, and what others write meanwhile is none of its affair.
+    """
 
     def __init__(self, real: Documents, changed: Documents) -> None:
         self._real = real
@@ -250,7 +254,7 @@ class _WrittenRecords:
     def get(self, identity: tuple[str, ...]) -> dict[str, Any]:
         """Return a record, {} when there is none here."""
         document = self._documents.get(identity[0], _digest(identity))
-        return exact_json.loads(str(document.body["record"])) if document else {}
+        return _record(document) if document else {}
 
     def put(self, key: RecordKey, record: FnoRecord) -> None:
         """Keep a record."""
@@ -258,7 +262,9 @@ class _WrittenRecords:
         name = _digest(key.identity)
         known = self._documents.get(key.entity_set, name)
         whole = {**self.get(key.identity), **dict(key.parts), **record}
-        body: dict[str, Scalar] = {"record": exact_json.dumps(whole)}
+        # What begins with "@" is the service's word on the record, such as its etag.
+        fields = {field: value for field, value in whole.items() if field[0] != "@"}
+        body = {field: exact_json.dumps(value) for field, value in fields.items()}
         self._documents.put(key.entity_set, name, body, known.version if known else None)
         for field in self._searched.get(key.entity_set, ()):
             self._index(key.entity_set, field, name, whole)
@@ -269,8 +275,7 @@ class _WrittenRecords:
         """Return records by their identity whose field has, or had here, one of the values."""
         if field not in self._searched.setdefault(entity_set, []):
             for document in self._documents.scan(entity_set):
-                record = exact_json.loads(str(document.body["record"]))
-                self._index(entity_set, field, document.name, record)
+                self._index(entity_set, field, document.name, _record(document))
             self._searched[entity_set].append(field)
         found = {}
         for value in values:
@@ -278,7 +283,7 @@ class _WrittenRecords:
             places = self._documents.scan(f"{entity_set}|{field}", first=first, last=first + "~")
             names = [place.name.removeprefix(first) for place in places]
             for document in self._documents.get_many(entity_set, names).values():
-                record = exact_json.loads(str(document.body["record"]))
+                record = _record(document)
                 found[_identity(entity_set, self.key_fields[entity_set], record)] = record
         return found
 
@@ -301,6 +306,10 @@ class OneAtATime:
 
     def throttled(self) -> None:
         """Adapt nothing."""
+
+
+def _record(document: Document) -> dict[str, Any]:
+    return {field: exact_json.loads(str(value)) for field, value in document.body.items()}
 
 
 def _version(document: Document) -> str | None:

@@ -15,6 +15,11 @@ def counts(run) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
+def planned_counts(plan) -> dict[str, int]:
+    found = plan["templates"]["accounts"]["tasks"][ACCOUNTS]["counts"]
+    return {name: count for name, count in found.items() if count}
+
+
 def test_one_run_reads_everything_and_finds_what_was_deleted_meanwhile(world) -> None:
     rows = [world.account(accountnumber=f"A{number}") for number in range(20)]
     assert world.p2c("run", "accounts").exit_code == 0
@@ -42,6 +47,12 @@ def test_a_run_that_would_take_too_many_for_deleted_asks_and_others_go_on(world)
     # Another row changes, and waits until the question is answered.
     world.change(f"accounts({rows[2]})", name="Changed")
     assert counts(world.document("run", "accounts", status=2)) == {}
+    planned = world.document("plan", "accounts", status=1)
+    assert (planned["status"], planned_counts(planned)) == ("Incomplete", {})
+    assert "2 of 3 known rows" in planned["deletes_need_consent"][0]
+    planned = world.document("plan", "accounts", "--accept-deletes", status=1)
+    assert planned_counts(planned) == {"read": 3, "updated": 1, "deleted": 2}
+    assert "2 of 3 known rows" in world.document("status")["tasks"][0]["deletes_need_consent"]
     accepted = world.document("run", "accounts", "--accept-deletes")
     assert counts(accepted) == {"read": 3, "updated": 1, "deleted": 2}
     assert world.document("status")["tasks"][0]["deletes_need_consent"] is None
@@ -67,9 +78,10 @@ def test_all_data_compares_anew(world) -> None:
 
 
 def test_deletes_are_accepted_for_named_templates_that_ask_and_not_otherwise(world) -> None:
-    for words in (("--accept-deletes",), ("accounts", "--accept-deletes", "--all-data")):
-        wrong = world.document("run", *words, status=2)
-        assert wrong["error"]["code"] == "choice-invalid"
+    for command in ("run", "plan"):
+        for words in (("--accept-deletes",), ("accounts", "--accept-deletes", "--all-data")):
+            wrong = world.document(command, *words, status=2)
+            assert wrong["error"]["code"] == "choice-invalid"
     nothing = world.document("run", "accounts", "--accept-deletes", status=2)
     assert nothing["error"]["code"] == "nothing-to-accept"
     assert "Template 'accounts': no task asks" in nothing["error"]["message"]

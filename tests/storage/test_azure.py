@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError, ServiceResponseError
 from azure.core.pipeline.transport import RequestsTransport
-from azure.data.tables import TableClient, TableTransactionError
-from azure.storage.queue import QueueClient
+from azure.data.tables import TableClient, TableServiceClient, TableTransactionError
+from azure.storage.queue import QueueClient, QueueServiceClient
 
 from p2c.errors import ServiceRefusedError, UnavailableError
 from p2c.model import Put
 from p2c.storage import AzureDocuments, StorageAccount
-from p2c.storage.account import QUEUE_API_VERSION
+from p2c.storage.account import QUEUE_API_VERSION, TABLE_API_VERSION
 from p2c.storage.tables import scan_filter
 
 
@@ -112,6 +112,24 @@ def test_every_method_of_a_missing_table_works_as_on_an_empty_one(
         assert documents.put("p", "n", {}, None)
         assert documents.get("p", "n")
     assert isinstance(missing().put_all("p", [Put("n", {}, None)]), dict)
+
+
+def test_reading_makes_no_table_and_no_queue(
+    storage_account: StorageAccount, azurite_connection_string: str, name: str
+) -> None:
+    documents, queue = storage_account.documents(name), storage_account.queue(name)
+    documents.get("p", "n")
+    documents.get_many("p", ["a", "b"])
+    list(documents.scan("p"))
+    assert (queue.peek(32), queue.length()) == ([], 0)
+    with TableServiceClient.from_connection_string(
+        azurite_connection_string, api_version=TABLE_API_VERSION
+    ) as tables:
+        assert name not in [table.name for table in tables.list_tables()]
+    with QueueServiceClient.from_connection_string(
+        azurite_connection_string, api_version=QUEUE_API_VERSION
+    ) as queues:
+        assert name not in [found.name for found in queues.list_queues()]
 
 
 def test_a_table_and_a_queue_can_be_ensured_twice(

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -11,6 +11,7 @@ from p2c.errors import MessageError
 from p2c.model import Put, Received
 from p2c.storage import StorageAccount
 from p2c.storage.limits import MESSAGE_LIMIT_BYTES
+from p2c.storage.scratch import scratch
 from p2c.sync.ports import Documents, Queue
 from tests.support.memory import MemoryDocuments, MemoryQueue, SimulatedClock
 
@@ -54,7 +55,11 @@ class Kit:
 
 @pytest.fixture(params=["memory", "azurite"])
 def kit(request: pytest.FixtureRequest) -> Kit:
-    if request.param == "memory":
+    return new_kit(request, request.param)
+
+
+def new_kit(request: pytest.FixtureRequest, kind: str) -> Kit:
+    if kind == "memory":
         clock = SimulatedClock()
 
         def pass_time(condition: Callable[[], bool]) -> None:
@@ -76,9 +81,14 @@ def poll(condition: Callable[[], bool]) -> None:
         assert time.monotonic() < deadline, "The condition did not come true within 20 seconds."
 
 
-@pytest.fixture
-def documents(kit: Kit) -> Documents:
-    return kit.documents
+@pytest.fixture(params=["memory", "azurite", "scratch"])
+def documents(request: pytest.FixtureRequest) -> Iterator[Documents]:
+    if request.param != "scratch":
+        yield new_kit(request, request.param).documents
+        return
+    with scratch() as place:
+        place("another").put("p", "a", {"not": "seen"}, None)
+        yield place("documents")
 
 
 @pytest.fixture
@@ -417,3 +427,24 @@ def test_the_length_counts_hidden_messages_too(queue: Queue) -> None:
         queue.send("m")
     queue.receive(1, 30)
     assert queue.length() == 3
+
+
+def test_a_look_into_a_queue_shows_visible_messages_and_leaves_them_as_they_are(
+    queue: Queue,
+) -> None:
+    for number in range(3):
+        queue.send(f"ø{number}")
+    queue.send("later", delay_seconds=60)
+    queue.receive(1, 30)
+    assert queue.peek(2) == ["ø1", "ø2"]
+    assert queue.peek(1) == ["ø1"]
+    assert [message.dequeue_count for message in queue.receive(32, 30)] == [1, 1]
+    assert queue.peek(32) == []
+
+
+def test_a_look_into_a_queue_shows_thirty_two_messages_at_most(queue: Queue) -> None:
+    for number in range(34):
+        queue.send(f"{number}")
+    assert len(queue.peek(32)) == 32
+    with pytest.raises(ValueError, match="1 to 32"):
+        queue.peek(33)

@@ -1,8 +1,10 @@
 """Memory stays flat, however many rows change or wait: ten times as many need no more of it."""
 
 import gc
+import itertools
+import sys
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,14 +12,17 @@ from typing import Any
 import pytest
 
 from p2c.mapping.result import Prerequisite
-from p2c.model import ChangePage, Document, RowId, SourceQuery
+from p2c.model import ChangePage, Document, RowId, SourceQuery, SourceRow
+from p2c.storage.scratch import scratch
 from p2c.sync import prerequisites
 from p2c.sync.enumerate_changes import EnumerateChanges
 from p2c.sync.ledger import encode_prerequisite
+from p2c.sync.plan_run import RunPlanner
 from p2c.sync.prerequisites import WaitingRows
 from p2c.sync.runtime import Runtime
 from tests.support.memory import START
 from tests.sync.builders import Bench, row_id
+from tests.sync.simulation import Fno
 
 PAGE_ROWS = 500
 MORE_AT_MOST = 1.25
@@ -47,6 +52,9 @@ class EndlessSales:
         return ChangePage(
             rows, (), None if last else str(page + 1), "delta" if last and tracked else None
         )
+
+    def read(self, _query: SourceQuery, rows: Sequence[RowId]) -> dict[RowId, SourceRow]:
+        return {row: SourceRow(row, "1", {"accountnumber": row, "name": "Ann"}) for row in rows}
 
 
 class EndlessWaiters:
@@ -125,3 +133,21 @@ def test_waiting_rows_need_no_more_memory_when_ten_times_as_many_wait(what, monk
 
     look_after(300)
     assert look_after(5_000) <= look_after(500) * MORE_AT_MOST
+
+
+def test_a_plan_needs_no_more_memory_for_three_times_the_rows(monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "PAGE_ROWS", 100)
+
+    def plan(pages: int) -> int:
+        told = itertools.count()
+        bench = Bench()
+        services = {"source": EndlessSales(pages), "destination": Fno(bench.clock)}
+        runtime = replace(bench.runtime(), **services)
+        with scratch() as place:
+            planner = RunPlanner(runtime, place, lambda _row: next(told))
+            peak = peak_of(lambda: planner.plan(["accounts"]))
+        assert next(told) == pages * PAGE_ROWS
+        return peak
+
+    plan(1)  # What the first plan leaves behind for good counts for neither.
+    assert plan(30) <= plan(10) * MORE_AT_MOST

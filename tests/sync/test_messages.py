@@ -1,6 +1,7 @@
 """What may travel on a queue, and what is said of a message that nobody can read."""
 
 import json
+import uuid
 
 import pytest
 
@@ -10,6 +11,7 @@ from p2c.sync.messages import (
     EnumerateMessage,
     Message,
     RowsMessage,
+    put_together,
     read_message,
     row_id,
 )
@@ -169,3 +171,21 @@ def test_a_row_id_is_taken_in_every_form_that_people_paste(text: str):
 @pytest.mark.parametrize("text", ["", "ACC-01000", GUID[:-1], f"{GUID}0", GUID.replace("-", "")])
 def test_what_is_no_guid_is_no_row_id(text: str):
     assert row_id(text) is None
+
+
+def test_messages_of_one_kind_are_put_together_up_to_the_most_that_fit():
+    def message(*numbers, **parts):
+        rows = tuple(str(uuid.UUID(int=number)) for number in numbers)
+        given = {"template": "a", "task": "t", "execution": f"e{len(numbers)}", **parts}
+        return RowsMessage(**given, rows=rows)
+
+    request = EnumerateMessage(template="a", execution="e")
+    given = [message(*range(60)), message(1, 2, force=True), request, message(*range(50, 110))]
+    found = list(put_together(given))
+    assert found[0] == request
+    assert [(len(named.rows), named.force) for named in found[1:]] == [
+        (ROWS_PER_MESSAGE, False),
+        (110 - ROWS_PER_MESSAGE, False),
+        (2, True),
+    ]
+    assert len({row for named in found[1:3] for row in named.rows}) == 110
