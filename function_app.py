@@ -56,6 +56,13 @@ def resync(request: func.HttpRequest) -> func.HttpResponse:
     return http.post_resync(current_app, request)
 
 
+@app.function_name("plan")
+@app.route(route="plan/{template}", methods=["GET"], trigger_arg_name="request")
+def plan(request: func.HttpRequest) -> func.HttpResponse:
+    """Show what a run of a template would write."""
+    return http.get_plan(current_app, request)
+
+
 @app.function_name("executions")
 @app.route(route="executions", methods=["GET"], trigger_arg_name="request")
 def executions(request: func.HttpRequest) -> func.HttpResponse:

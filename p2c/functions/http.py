@@ -11,6 +11,7 @@ import p2c
 from p2c.bootstrap import App
 from p2c.errors import RequestError, SettingError, TemplateError, cut
 from p2c.functions.logs import log
+from p2c.functions.plan import MOST_ROWS, USUAL_ROWS, plan, read_all
 from p2c.functions.problem import Finding, Problem, answer, json_response
 from p2c.functions.query import check_template, read_limit
 from p2c.functions.rejected import list_rejected, retry
@@ -31,6 +32,19 @@ def post_resync(get_app: GetApp, request: func.HttpRequest) -> func.HttpResponse
     """``POST /api/resync/{template}``: 202 with ``execution_id``, or a problem."""
     template = request.route_params.get("template", "")
     return answer("resync", lambda: resync(get_app, template, request))
+
+
+def get_plan(get_app: GetApp, request: func.HttpRequest) -> func.HttpResponse:
+    """``GET /api/plan/{template}?limit=&all=``: what a run would write, field by field."""
+    template = request.route_params.get("template", "")
+
+    def serve() -> func.HttpResponse:
+        check_template(template)
+        most_rows = read_limit(request.params.get("limit"), usually=USUAL_ROWS, most=MOST_ROWS)
+        all_data = read_all(request.params)
+        return plan(get_app(), template, most_rows=most_rows, all_data=all_data)
+
+    return answer("plan", serve)
 
 
 def get_executions(get_app: GetApp, request: func.HttpRequest) -> func.HttpResponse:

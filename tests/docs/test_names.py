@@ -145,7 +145,7 @@ def test_every_http_route_is_in_the_readme_with_its_method_and_no_other():
     }
     documented = {name for name in first_cells(read("README.md")) if " /api/" in name}
     assert documented == routes
-    assert len(routes) == 7
+    assert len(routes) == 8
 
 
 def test_every_table_and_queue_is_on_the_page_of_the_architecture():

@@ -51,6 +51,18 @@ def test_a_contact_that_is_an_active_customer_becomes_a_customer(world):
     assert customer["PartyType"] == "Person"
 
 
+def test_a_plan_says_what_the_queue_function_then_writes(world):
+    world.account("ACC-3")
+    planned = world.request("GET", "/api/plan/accounts?limit=10").json()
+    (row,) = planned["templates"]["accounts"]["tasks"][ACCOUNTS]["rows"]
+    (operation,) = row["operations"]
+    assert (planned["status"], world.customer("ACC-3")) == ("Changes", None)
+    assert world.host.run_timer("enumerate_accounts").ok
+    written = world.host.wait_until(lambda: world.customer("ACC-3"))
+    for name, value in operation["fields"].items():
+        assert written[name] == value["new"]
+
+
 def test_every_template_has_its_poison_queue_looked_after(world):
     for template in shipped_names():
         world.put(template, "{}", poison=True)
@@ -204,6 +216,7 @@ def test_broken_settings_use_up_no_attempts_and_say_what_is_broken(connection, s
 def test_without_a_key_nothing_but_health_is_served(world):
     for method, path in (
         ("POST", "/api/resync/accounts"),
+        ("GET", "/api/plan/accounts"),
         ("GET", "/api/executions"),
         ("GET", "/api/executions/20260302T080000-1a2b3c4d"),
     ):

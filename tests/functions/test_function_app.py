@@ -51,6 +51,7 @@ def test_the_http_functions_ask_for_a_key_except_health(functions):
     }
     assert found == {
         "resync": ("resync/{template}", ("POST",), "FUNCTION"),
+        "plan": ("plan/{template}", ("GET",), "FUNCTION"),
         "executions": ("executions", ("GET",), "FUNCTION"),
         "execution": ("executions/{id}", ("GET",), "FUNCTION"),
         "row": ("rows/{template}/{row}", ("GET",), "FUNCTION"),
@@ -61,7 +62,7 @@ def test_the_http_functions_ask_for_a_key_except_health(functions):
 
 
 def test_there_are_no_other_functions(functions):
-    assert len(functions) == 3 * len(shipped_names()) + 7
+    assert len(functions) == 3 * len(shipped_names()) + 8
 
 
 def test_no_function_has_a_retry_policy(functions):
