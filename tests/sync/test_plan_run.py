@@ -150,11 +150,37 @@ def test_a_limit_is_on_the_rows_looked_at(limit: int, told: int, cut_short: str)
     assert (len(rows), result.cut_short) == (told, cut_short)
 
 
-def test_a_plan_ends_when_its_time_is_over() -> None:
+def test_a_limit_that_a_page_just_fills_cuts_off_the_next() -> None:
+    bench = Bench()
+    for number in range(PAGE + 1):
+        bench.account(number)
+    result, rows = plan(bench, "accounts", most_rows=PAGE)
+    assert (len(rows), result.cut_short) == (PAGE, "limit")
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_plan_ends_when_its_time_is_over(*, known: bool) -> None:
     bench = Bench()
     bench.account(1)
-    result, rows = plan(bench, until=bench.clock.monotonic())
+    if known:
+        run(bench)
+        bench.account(1, "New")
+    result, rows = plan(bench, "accounts", until=bench.clock.monotonic())
     assert (result.cut_short, result.status, rows) == ("time", "Incomplete", [])
+
+
+def test_rows_that_are_in_each_others_way_are_planned_to_the_end() -> None:
+    bench = Bench()
+    first, second = bench.account(1, account="A1"), bench.account(2, account="A2")
+    run(bench)
+    bench.account(1, account="A3")
+    bench.account(2, account="A1")
+    result, rows = plan(bench, "accounts", most_rows=2)
+    assert [(row.row_id, row.outcome) for row in rows] == [
+        (first, Outcome.UPDATED),
+        (second, Outcome.UPDATED),
+    ]
+    assert (result.cut_short, result.reasons) == ("", {})
 
 
 def test_chosen_rows_are_planned_and_no_other() -> None:

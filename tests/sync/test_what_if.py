@@ -177,3 +177,18 @@ def test_old_values_are_read_in_one_request_and_not_at_all_when_just_looked_at(
     destination.find("Customers", "Account", ["A1"], ("dataAreaId", "Account", "Name"))
     assert write(destination, Update(key("A1"), values)) == [Written.DONE]
     assert len(fno.finds) == 2
+
+
+def test_old_values_are_read_anew_for_other_fields_and_for_another_message(
+    fno: RecordingFno,
+) -> None:
+    destination = WhatIfDestination(fno, MemoryDocuments())
+    look = ("Customers", "Account", ["A1"], ("dataAreaId", "Account", "Name"))
+    destination.find(*look)
+    party = Update(key("A1"), {"Party": "P2"})
+    write(destination, party)
+    assert len(fno.finds) == 2
+    assert destination.take_replaced()[id(party)].old == {"Party": "P1"}
+    fno.records["Customers", "usmf", "a1"]["Name"] = "By hand"
+    write(destination, Update(key("A1"), {"Name": "New"}))
+    assert len(fno.finds) == 3
