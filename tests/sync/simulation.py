@@ -14,7 +14,7 @@ from typing import Any
 
 import greenlet
 
-from p2c.errors import AnswerUnknownError, ThrottledError, UnavailableError
+from p2c.errors import AnswerUnknownError, DeltaLinkExpiredError, ThrottledError, UnavailableError
 from p2c.mapping.result import Mapped, MappingResult, NotMapped, Prerequisite
 from p2c.mapping.task import CompiledTemplate, TaskMapping
 from p2c.model import (
@@ -34,6 +34,7 @@ from p2c.model import (
     Update,
     Written,
 )
+from p2c.sync.checkpoints import Checkpoints
 from p2c.sync.enumerate_changes import EnumerateChanges
 from p2c.sync.ledger import Ledger
 from p2c.sync.messages import RowsMessage, read_message
@@ -76,7 +77,8 @@ def map_contact(row: SourceRow) -> MappingResult:
     if not row.columns["qualifies"]:
         return NotMapped(Outcome.SKIPPED, Reason("not-a-contact", "The rule leaves it out."))
     parent = row.lookups["parent"]
-    assert parent is not None
+    if parent is None:
+        return NotMapped(Outcome.SKIPPED, Reason("company-not-account", "It has no account."))
     number = str(parent.columns["accountnumber"] or "")
     prerequisite = Prerequisite(
         "Customers", "Account", number, "accounts", "account", parent.row_id
@@ -136,17 +138,34 @@ class Sales:
     def __init__(self) -> None:
         self.tables: dict[str, dict[RowId, dict[str, Any]]] = {"account": {}, "contact": {}}
         self.changed: dict[tuple[str, RowId], int] = {}
+        self.deleted: dict[tuple[str, RowId], dict[str, Any]] = {}
         self.version = 0
+        self.expired_before = 0
 
     def put(self, table: str, row: RowId, **columns: Any) -> None:
         self.version += 1
         self.tables[table].setdefault(row, {}).update(columns)
+        self.deleted.pop((table, row), None)
         self.changed[table, row] = self.version
 
     def remove(self, table: str, row: RowId) -> None:
         self.version += 1
-        if self.tables[table].pop(row, None) is not None:
+        columns = self.tables[table].pop(row, None)
+        if columns is not None:
             self.changed[table, row] = self.version
+            self.deleted[table, row] = columns
+            self._unlink(row)
+
+    def _unlink(self, account: RowId) -> None:
+        """Empty the lookups to a deleted account, as Dataverse does."""
+        for row, contact in self.tables["contact"].items():
+            if contact["parent"] == account:
+                self.put("contact", row, parent=None)
+
+    def expire_links(self) -> None:
+        """Let every delta link so far expire."""
+        self.version += 1
+        self.expired_before = self.version
 
     def changes(self, query: SourceQuery, link: str | None, *, tracked: bool) -> ChangePage:
         """Links are ``<kind>:<since>:<offset>:<until>``; a full read's pages follow ids."""
@@ -154,6 +173,8 @@ class Sales:
         if link:
             kind, *numbers = link.split(":")
             since, offset, until = (int(number) for number in numbers)
+        if kind == "delta" and since < self.expired_before:
+            raise DeltaLinkExpiredError("expired", service="dataverse")
         if kind == "delta" and offset == 0:
             until = self.version
         table = self.tables[query.table]
@@ -205,7 +226,9 @@ class Sales:
         lookups: dict[str, LookupRow | None] = {}
         if table == "contact":
             parent = columns.pop("parent")
-            lookups["parent"] = LookupRow("account", parent, dict(self.tables["account"][parent]))
+            if parent:
+                parent = LookupRow("account", parent, dict(self.tables["account"][parent]))
+            lookups["parent"] = parent
         return SourceRow(row, str(self.changed[table, row]), columns, lookups)
 
 
@@ -486,6 +509,7 @@ class World:
             due = [
                 at for queue in self.queues.values() if (at := queue.next_visible_at()) is not None
             ]
+            worked = self.accept_deletes() or worked
             if not worked and not due:
                 quiet += 1
                 if quiet > self._quiet_rounds:
@@ -496,6 +520,21 @@ class World:
                 quiet = 0
                 self.clock.advance(max(0.0, min(due) - self.clock.monotonic()) + 1)
         raise AssertionError("The queues do not come to rest.")
+
+    def accept_deletes(self) -> bool:
+        """Answer what tasks ask; whether any did."""
+        checkpoints = Checkpoints(self.stores.state)
+        asked = False
+        for template in self.templates.values():
+            comparison = checkpoints.read(template.tasks[0]).comparison
+            if comparison and comparison.phase == "ask":
+                asked = True
+                worker = self.start(self._consent_to(template.name))
+                self.run_to_end(worker)
+        return asked
+
+    def _consent_to(self, template: str) -> Callable[[Worker], None]:
+        return lambda worker: self._enumerate(self.runtime(worker)).accept_deletes(template)
 
     def _work_what_is_visible(self) -> bool:
         worked = False
@@ -519,6 +558,26 @@ class World:
             self._check_ledger(task)
         for row, contact in self.sales.tables["contact"].items():
             self._check_old_records(row, contact, current)
+        self._check_deleted(current)
+
+    def _check_deleted(self, current: set[tuple[str, ...]]) -> None:
+        """Each deleted row is known to be, and its records are marked where the task says so."""
+        for (table, row), columns in self.sales.deleted.items():
+            entity, number, mark = (
+                ("Customers", columns["accountnumber"], {"OnHold": "All"})
+                if table == "account"
+                else ("Contacts", columns["number"], {"IsInactive": "Yes"})
+            )
+            task = self.templates[f"{table}s"].tasks[0]
+            entry = Ledger(self.stores.ledger, task.template, task.task).read([row])[row]
+            known = entry.version is not None
+            assert not known or entry.outcome is Outcome.DELETED, f"unnoticed: {entry}"
+            if task.when_deleted == "report":
+                continue
+            for identity, record in self.fno.records.items():
+                theirs = identity[0] == entity and identity[2] == str(number).casefold()
+                if theirs and identity not in current:
+                    assert mark.items() <= record.items(), f"in use: {row} {record}"
 
     def _check_ledger(self, task: TaskMapping) -> None:
         """Every row rests: nobody holds it and nothing about it is open."""
@@ -532,14 +591,15 @@ class World:
         assert record is not None, f"lost: {row} {mapped.key}"
         for name, value in mapped.values.items():
             assert record.get(name, "") == (value or ""), f"stale: {row} {name} {record}"
+        assert record.get("OnHold", "No") == "No", f"on hold: {row} {record}"
 
     def _check_old_records(
         self, row: RowId, contact: dict[str, Any], current: set[tuple[str, ...]]
     ) -> None:
         if not contact["qualifies"]:
             return
-        parent = self.sales.tables["account"][contact["parent"]]
-        if not parent["accountnumber"]:
+        parent = self.sales.tables["account"].get(contact["parent"])
+        if not parent or not parent["accountnumber"]:
             return
         for identity, record in self.fno.records.items():
             if identity[0] == "Contacts" and identity[2] == str(contact["number"]).casefold():

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.sync.delete_mutants import DELETE_MUTANTS
+from tests.sync.deletes_machine import DeletesMachine, ReportingMachine
 from tests.sync.machine import LookupMachine, OverlapMachine, SyncMachine, WorldMachine
 from tests.sync.mutants import LOOKUP_MUTANTS, MUTANTS, Mutant
 
@@ -32,12 +34,15 @@ def test_fno_holds_the_mapping_of_the_newest_rows_whatever_happened_before() -> 
     run_state_machine_as_test(SyncMachine, settings=thorough(250, 50))
     run_state_machine_as_test(OverlapMachine, settings=thorough(300, 4))
     run_state_machine_as_test(LookupMachine, settings=thorough(300, 4))
+    run_state_machine_as_test(DeletesMachine, settings=thorough(300, 4))
+    run_state_machine_as_test(ReportingMachine, settings=thorough(150, 4))
     assert WorldMachine.steps >= LEAST_STEPS
 
 
 MACHINES = [
     *((OverlapMachine, mutant) for mutant in MUTANTS),
     *((LookupMachine, mutant) for mutant in LOOKUP_MUTANTS),
+    *((DeletesMachine, mutant) for mutant in DELETE_MUTANTS),
 ]
 
 
