@@ -170,7 +170,7 @@ def deleted_reason(entry: Entry) -> Reason:
         return Reason(
             "came-and-went", f"{gone}, and F&O never had it: it came and went between two polls."
         )
-    return Reason("deleted-in-sales", f"{gone}, and F&O never had it.")
+    return Reason("deleted-in-sales", f"{gone}, and it has no record in F&O.")
 
 
 def match_records(

@@ -1,14 +1,14 @@
 """The state machine of rows that go: deleted unseen or seen, restored, under both policies."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
 from p2c.mapping.task import CompiledTemplate
-from tests.sync.machine import ACCOUNTS, CONTACTS, NAME, TO_THE_END, WorldMachine
+from tests.sync.machine import ACCOUNTS, CONTACTS, TO_THE_END, WorldMachine
 from tests.sync.simulation import TEMPLATES, World, row_id
 
 DEACTIVATING: Mapping[str, CompiledTemplate] = {
@@ -23,10 +23,33 @@ ROW = st.sampled_from(
         *(("contacts", number) for number in range(CONTACTS)),
     ]
 )
-WORD = st.sampled_from(["told", "told", "link expired", "everything read"])
-"""How p2c hears of it: by the delta link, or not at all before a full read."""
-MISHAP = st.sampled_from(["none", "none", "late-60", "late-99", "lost-after", "lost-before"])
-PAUSES = st.lists(st.sampled_from([31, 31, 70, 130]), max_size=2)
+MISHAP = st.sampled_from(["none", "late-99", "late-99", "lost-after"])
+PAUSES = st.sampled_from([(), (), (5,), (31,), (130,), (31, 31)])
+
+
+@dataclass(frozen=True)
+class Act:
+    """Something done to a row, and what becomes of the worker that takes it up."""
+
+    name: str | None
+    parent: int
+    deletes: bool
+    mishap: str
+    steps: int
+    killed: bool
+    pauses: tuple[int, ...]
+
+
+ACT = st.builds(
+    Act,
+    name=st.sampled_from(["Ann", "Bob"]),
+    parent=st.integers(0, ACCOUNTS - 1),
+    deletes=st.booleans(),
+    mishap=MISHAP,
+    steps=st.one_of(st.just(TO_THE_END), st.integers(4, 24)),
+    killed=st.booleans(),
+    pauses=PAUSES,
+)
 
 
 class DeletesMachine(WorldMachine):
@@ -38,92 +61,69 @@ class DeletesMachine(WorldMachine):
     def a_quiet_start(self) -> None:
         """Every row is in F&O already."""
         for number in range(ACCOUNTS):
-            self._put("accounts", number, "Acme", number)
+            self._put("accounts", number, "Ann", number)
         for number in range(CONTACTS):
             self._put("contacts", number, "Ann", number)
         self.world.calm()
 
-    @rule(row=ROW, word=WORD, steps=st.integers(1, 40), mishap=MISHAP, pauses=PAUSES)
-    def delete(
-        self, row: tuple[str, int], word: str, steps: int, mishap: str, pauses: list[int]
-    ) -> None:
-        """A row is deleted; the worker that takes it up may stall or lose its answer."""
+    @rule(row=ROW, acts=st.lists(ACT, min_size=2, max_size=4))
+    def a_life(self, row: tuple[str, int], acts: list[Act]) -> None:
+        """A row is edited, deleted, restored; each time its worker may stall, or lose answers."""
+        template, number = row
+        for act in acts:
+            if act.deletes:
+                self.world.sales.remove(template.removesuffix("s"), _id(template, number))
+            else:
+                self._put(template, number, act.name, act.parent)
+            self.world.run_to_end(self.world.start_poll(template))
+            self._take_up(template, act)
+
+    @rule(row=ROW, pause=st.sampled_from([5, 31, 130]), name=st.sampled_from(["Ann", "Bob"]))
+    def restored_after_an_edit_was_lost(self, row: tuple[str, int], pause: int, name: str) -> None:
+        """The row is deleted while a request may still act, and restored as it was before that."""
+        lost = Act(
+            name="Bob",
+            parent=row[1],
+            deletes=False,
+            mishap="late-99",
+            steps=TO_THE_END,
+            killed=False,
+            pauses=(),
+        )
+        gone = replace(lost, deletes=True, mishap="none", pauses=(pause,))
+        restored = replace(lost, name=name, mishap="none")
+        self.a_life(row, [lost, gone, restored])
+
+    @rule(row=ROW, steps=st.integers(1, 30), everything=st.booleans(), first=st.integers(1, 60))
+    def vanish(self, row: tuple[str, int], steps: int, first: int, *, everything: bool) -> None:
+        """A row is deleted unseen; the full read and what compares may not come to their ends."""
         template, number = row
         self.world.sales.remove(template.removesuffix("s"), _id(template, number))
-        self._hear(template, word)
-        self._take_up(template, steps, mishap, pauses)
-
-    @rule(
-        row=ROW,
-        name=NAME,
-        parent=st.integers(0, ACCOUNTS - 1),
-        steps=st.integers(1, 40),
-        mishap=MISHAP,
-        pauses=PAUSES,
-    )
-    def edit_or_restore(
-        self,
-        row: tuple[str, int],
-        name: str | None,
-        parent: int,
-        steps: int,
-        mishap: str,
-        pauses: list[int],
-    ) -> None:
-        """A row is edited, or is there again with its id."""
-        template, number = row
-        self._put(template, number, name, parent)
-        self._hear(template, "told")
-        self._take_up(template, steps, mishap, pauses)
-
-    @rule(row=ROW, name=NAME, parent=st.integers(0, ACCOUNTS - 1), pauses=PAUSES, mishap=MISHAP)
-    def delete_while_an_edit_stalls(
-        self, row: tuple[str, int], name: str | None, parent: int, pauses: list[int], mishap: str
-    ) -> None:
-        """An edit's request is under way when the row is deleted, and perhaps restored."""
-        template, number = row
-        self._put(template, number, name, parent)
-        self._hear(template, "told")
-        self.world.fno.mishaps = [mishap]
-        self._work_off(template, [mishap])
-        self.world.sales.remove(template.removesuffix("s"), _id(template, number))
-        self._hear(template, "told")
+        if not everything:
+            self.world.sales.expire_links()
+        self._poll_that_dies(template, first, all_data=everything)
+        self.world.run_to_end(self.world.start_poll(template))
         self._work_off(template, [])
-        for pause in pauses:
-            self._pass_time(pause)
-            self._work_off(template, [])
+        self.world.run_to_end(self.world.start_poll(template))
+        self.world.accept_deletes()
+        self._poll_that_dies(template, steps)
 
-    @rule(template=st.sampled_from(["accounts", "contacts"]), steps=st.integers(1, 60))
-    def poll_that_dies(self, template: str, steps: int) -> None:
-        """A poll, and with it a full read or a comparison, may not come to its end."""
-        worker = self.world.start_poll(template)
+    def _poll_that_dies(self, template: str, steps: int, *, all_data: bool = False) -> None:
+        worker = self.world.start_poll(template, all_data=all_data)
         self._step(worker, steps)
         if not worker.finished:
             self.world.kill(worker)
 
-    @rule(template=st.sampled_from(["accounts", "contacts"]))
-    def somebody_consents(self, template: str) -> None:
-        """Whatever a task asks is answered."""
-        self._work_off(template, [])
-        self.world.run_to_end(self.world.start_poll(template))
-        self.world.accept_deletes()
-
-    def _hear(self, template: str, word: str) -> None:
-        if word == "link expired":
-            self.world.sales.expire_links()
-        everything = word == "everything read"
-        self.world.run_to_end(self.world.start_poll(template, all_data=everything))
-
-    def _take_up(self, template: str, steps: int, mishap: str, pauses: list[int]) -> None:
+    def _take_up(self, template: str, act: Act) -> None:
         worker = self.world.start_worker(template)
         if worker is None:
             return
-        self.world.fno.mishaps = [mishap]
-        self._step(worker, steps)
-        for pause in pauses:
+        self.world.fno.mishaps = [act.mishap]
+        self._step(worker, act.steps)
+        for pause in act.pauses:
             self._pass_time(pause)
             self._work_off(template, [])
-        if not worker.finished and steps % 2:
+        if act.killed and not worker.finished:
             self.world.kill(worker)
         else:
             self._step(worker, TO_THE_END)

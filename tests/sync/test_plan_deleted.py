@@ -184,7 +184,7 @@ def test_a_retirement_that_was_not_confirmed_does_not_make_a_restored_row_delete
             "came-and-went",
             "it came and went between two polls",
         ),
-        (Entry(ROW, outcome=Outcome.SKIPPED), "deleted-in-sales", "F&O never had it"),
+        (Entry(ROW, outcome=Outcome.SKIPPED), "deleted-in-sales", "it has no record in F&O"),
         (
             entry(account_key()),
             "deleted-in-sales",
