@@ -11,7 +11,7 @@ from p2c.bootstrap import poison_queue_name, queue_name
 from p2c.functions import http, queues, timers
 from p2c.functions.current import current_app
 from p2c.functions.logs import quiet_libraries
-from p2c.settings import SCHEDULE_PREFIX, STORAGE
+from p2c.settings import STORAGE, schedule_setting
 from p2c.templates import shipped_names
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -25,7 +25,7 @@ def _register(template: str) -> None:
     @app.function_name(f"enumerate_{name}")
     @app.timer_trigger(
         arg_name="timer",
-        schedule=f"%{SCHEDULE_PREFIX}{name.upper()}%",
+        schedule=f"%{schedule_setting(template)}%",
         use_monitor=True,
         run_on_startup=False,
     )

@@ -309,6 +309,11 @@ def setting_names() -> list[str]:
     return sorted({name for name in own + storage if name is not None})
 
 
+def schedule_setting(template: str) -> str:
+    """Return the name of the setting that says when a template's timer fires."""
+    return f"{SCHEDULE_PREFIX}{template.upper().replace('-', '_')}"
+
+
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read and validate the app settings.
 

@@ -13,10 +13,10 @@ from p2c.errors import TemplateError
 from p2c.mapping.task import TaskMapping
 from p2c.settings import (
     DEFAULT_SETTLE_SECONDS,
-    SCHEDULE_PREFIX,
     FoundSettings,
     find_settings,
     is_this_machine,
+    schedule_setting,
 )
 from p2c.sync.check_setup import check_setup
 from p2c.sync.findings import Finding, Verdict, status_of, well
@@ -83,7 +83,7 @@ def setting_findings(found: FoundSettings) -> Iterator[Finding]:
 
 def _schedules(found: FoundSettings) -> Iterator[Finding]:
     """Look at the schedules if there are any: the commands need none, the host needs all."""
-    names = [f"{SCHEDULE_PREFIX}{one.upper().replace('-', '_')}" for one in shipped_names()]
+    names = [schedule_setting(name) for name in shipped_names()]
     given = found.settings.schedules
     wrong = [("found this setting, which is of no template", name) for name in given.keys() - names]
     absent = [("found nothing", name) for name in names if given and name not in given]

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from p2c.cli import check, explain, plan, rejected
+from p2c.cli import check, explain, plan, rejected, show_templates
 from p2c.cli.common import (
     EXIT_STATUS,
     HELP,
@@ -41,6 +41,7 @@ commands = typer.Typer(
 )
 
 commands.add_typer(rejected.commands, name="rejected")
+commands.add_typer(show_templates.commands, name="templates")
 commands.command("check")(check.check)
 commands.command("explain")(explain.explain)
 

@@ -11,7 +11,7 @@ from p2c.templates.compile import compile_template
 from p2c.templates.files import read_spec, suggestion
 from p2c.templates.metadata import shipped_metadata
 from p2c.templates.model import TemplateSpec
-from p2c.templates.projects import bind, read_projects
+from p2c.templates.projects import BoundTemplate, bind, read_projects
 
 SHIPPED = Path(__file__).parent
 ORDER = ("accounts", "contacts", "contacts-to-customer")
@@ -62,6 +62,38 @@ def compile_files(
         TemplateError: With every problem found.
     """
     problems: list[Problem] = []
+    bound = _bound(paths, projects_folder, problems)
+    destinations = {template.name: template.tasks[0].spec.destination for template in bound}
+    compiled = {
+        template.name: compile_template(
+            template, shipped_metadata(), legal_entity, destinations, problems
+        )
+        for template in bound
+    }
+    order = _ordered({template.name: template.spec for template in bound}, problems)
+    if problems:
+        raise TemplateError(problems)
+    return with_watched_columns(compiled[name] for name in order)
+
+
+def bound_templates(projects_folder: Path | None = None) -> tuple[BoundTemplate, ...]:
+    """Read the shipped templates with their projects' overrides, in the order they run.
+
+    Only the form is checked, so that a template can be looked at whose names are wrong.
+
+    Raises:
+        TemplateError: A file cannot be read, or a project does not fit its template.
+    """
+    problems: list[Problem] = []
+    bound = _bound({name: SHIPPED / f"{name}.toml" for name in ORDER}, projects_folder, problems)
+    if problems:
+        raise TemplateError(problems)
+    return tuple(bound)
+
+
+def _bound(
+    paths: Mapping[str, Path], projects_folder: Path | None, problems: list[Problem]
+) -> list[BoundTemplate]:
     specs: dict[str, TemplateSpec] = {}
     for name, path in paths.items():
         spec = read_spec(path, TemplateSpec)
@@ -70,21 +102,7 @@ def compile_files(
         else:
             specs[name] = spec
     projects = read_projects(projects_folder, specs, problems) if projects_folder else {}
-    bound = []
-    for name, spec in specs.items():
-        file, project = projects.get(name, ("", None))
-        bound.append(bind(name, spec, file, project))
-    destinations = {template.name: template.tasks[0].spec.destination for template in bound}
-    compiled = {
-        template.name: compile_template(
-            template, shipped_metadata(), legal_entity, destinations, problems
-        )
-        for template in bound
-    }
-    order = _ordered(specs, problems)
-    if problems:
-        raise TemplateError(problems)
-    return with_watched_columns(compiled[name] for name in order)
+    return [bind(name, spec, *projects.get(name, ("", None))) for name, spec in specs.items()]
 
 
 def _ordered(specs: Mapping[str, TemplateSpec], problems: list[Problem]) -> list[str]:

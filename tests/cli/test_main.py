@@ -13,7 +13,17 @@ from p2c.sandbox import DemoSize, Start
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["run"], ["resync"], ["status"], ["rejected"], ["rejected", "list"], ["sandbox"]],
+    [
+        [],
+        ["run"],
+        ["resync"],
+        ["status"],
+        ["rejected"],
+        ["rejected", "list"],
+        ["check"],
+        ["templates"],
+        ["sandbox"],
+    ],
     ids=" ".join,
 )
 @pytest.mark.parametrize("option", ["-h", "--help"])
