@@ -110,6 +110,8 @@ def _sales(facts: TaskFacts) -> Iterator[str]:
     if checkpoint.full_read:
         full = checkpoint.full_read
         yield f"a full read is under way: {full.read} rows read in execution {full.execution}"
+    if facts.question:
+        yield f"no changes are read until somebody decides: {facts.question}"
     if facts.template_has_changed:
         yield "template or project changed since all rows were last read: --all-data brings that"
 

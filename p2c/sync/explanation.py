@@ -16,6 +16,7 @@ from p2c.mapping.trace import MappingTrace
 from p2c.model import Outcome, Reason, RecordKey, RowId, SourceRow, Value
 from p2c.sync.checkpoints import Checkpoint
 from p2c.sync.decide import Plan
+from p2c.sync.find_deleted import question
 from p2c.sync.ledger import Entry
 
 Comparison = Literal["new", "equal", "different", "to be cleared", "left alone", "blank"]
@@ -130,6 +131,12 @@ class TaskFacts:
             and self.entry.outcome is not None
             and self.row.version != self.entry.source_version
         )
+
+    @property
+    def question(self) -> str:
+        """What the task asks before it reads any change; "" when it asks nothing."""
+        asked = question(self.task, self.checkpoint.comparison)
+        return asked.message if asked else ""
 
     @property
     def template_has_changed(self) -> bool:

@@ -66,6 +66,7 @@ def _sales(facts: TaskFacts) -> Json:
         "changed_since": facts.has_changed,
         "polled_at": _time(checkpoint.polled_at),
         "template_changed_since_full_read": facts.template_has_changed,
+        "question": facts.question or None,
         "full_read": {"execution_id": full.execution, "read": full.read} if full else None,
     }
 

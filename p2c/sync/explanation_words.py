@@ -105,6 +105,8 @@ def _first_time(facts: TaskFacts) -> str:
     template, checkpoint = facts.task.template, facts.checkpoint
     if facts.entry.version:
         return f"It was put back on the queue and comes again by itself.{_left_alone(facts)}"
+    if facts.question:
+        return facts.question
     if checkpoint.full_read:
         return (
             f"A full read is under way in execution {checkpoint.full_read.execution}; it names "
@@ -121,6 +123,8 @@ def _first_time(facts: TaskFacts) -> str:
 
 def _at_the_next_poll(facts: TaskFacts) -> str:
     template, checkpoint = facts.task.template, facts.checkpoint
+    if facts.question:
+        return facts.question
     if checkpoint.polled_at is None:
         return f"Its timer, or 'run {template}', brings that."
     return (
@@ -217,11 +221,7 @@ def _rejected(facts: TaskFacts) -> str:
 
 def _skipped(facts: TaskFacts) -> str:
     if facts.would_be is None or facts.would_be[0] is not Outcome.SKIPPED:
-        return (
-            "It would not be left out now: the template, a project or a row it refers to has "
-            f"changed. 'resync {facts.task.template} {facts.row_id}' brings it, "
-            f"'run {facts.task.template} --all-data' all such rows."
-        )
+        return f"It would not be left out now. {_changed_elsewhere(facts)}"
     return "Nothing, until the row changes in Sales; it is looked at again then."
 
 
@@ -231,22 +231,30 @@ def _written(facts: TaskFacts) -> str:
         return f"{facts.fno.problem}; whether F&O holds what Sales says is not known."
     if facts.would_be is not None:
         outcome, reason = facts.would_be
-        return (
-            f"It would come to {outcome.value} now: {_why(reason)}. That takes effect when the row "
-            f"changes, or by 'resync {template} {row}'."
-        )
+        return f"It would be {outcome.value} now: {_why(reason)}. {_changed_elsewhere(facts)}"
     if facts.fno.plan and facts.fno.plan.operations:
-        return (
-            "The template, a project or a row it refers to has changed since: F&O does not hold "
-            f"what Sales says. 'resync {template} {row}' brings it, 'run {template} --all-data' "
-            "all such rows."
-        )
+        return f"F&O does not hold what Sales says now. {_changed_elsewhere(facts)}"
     if facts.fno.forced and facts.fno.forced.operations:
         return (
             "Nothing by itself. F&O holds other values than p2c wrote; each stays until the same "
             f"field changes in Sales. 'resync {template} {row} --force' overwrites them."
         )
     return "Nothing: F&O holds what Sales says."
+
+
+def _changed_elsewhere(facts: TaskFacts) -> str:
+    """Say what else has changed of a row that has not, and what brings it."""
+    template = facts.task.template
+    resync = f"'resync {template} {facts.row_id}'"
+    if facts.template_has_changed:
+        return (
+            f"The template or its project has changed. {resync} brings this row, "
+            f"'run {template} --all-data' all of them."
+        )
+    return (
+        "A row it refers to, or the record it needs, has changed. Where p2c reads that row's "
+        f"table, its change brings this row by itself; {resync} does so at once."
+    )
 
 
 def _left_alone(facts: TaskFacts) -> str:

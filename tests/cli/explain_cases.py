@@ -4,7 +4,10 @@ Each case works on an empty world and returns the text to explain. Its name is i
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from p2c.mapping.engine import RecordMapping
+from p2c.mapping.transforms import Default
 from p2c.sandbox import Fault
 from tests.cli.explain_world import SETTLE_SECONDS, ExplainWorld
 
@@ -209,6 +212,39 @@ def never_seen_after_a_poll(world: ExplainWorld) -> str:
     return ACCOUNT
 
 
+def task_asks_before_it_reads_on(world: ExplainWorld) -> str:
+    world.account(ACCOUNT)
+    rows = [world.account(f"ACC-0200{number}-VANISH") for number in range(3)]
+    world.poll("accounts")
+    for row in rows:
+        world.delete("account", row)
+    world.poll("accounts", all_data=True)
+    world.poll("accounts")
+    return rows[0]
+
+
+def looked_up_value_has_changed(world: ExplainWorld) -> str:
+    account = world.account(ACCOUNT)
+    world.contact(CONTACT, account)
+    world.poll()
+    world.change("account", account, accountnumber="ACC-09000-CHANGE")
+    return CONTACT
+
+
+def template_has_changed(world: ExplainWorld) -> str:
+    world.account(ACCOUNT)
+    world.poll("accounts")
+    record = world.task("accounts").map_row
+    assert isinstance(record, RecordMapping)
+    fields = tuple(
+        replace(field, transforms=(Default("20"),)) if field.field == "CustomerGroupId" else field
+        for field in record.fields
+    )
+    changed = replace(record, fields=fields)
+    world.set_policy("accounts", map_row=changed, fingerprint="another")
+    return ACCOUNT
+
+
 def being_worked_on(world: ExplainWorld) -> str:
     row = world.account(ACCOUNT)
     world.poll()
@@ -284,6 +320,9 @@ CASES: dict[str, Case] = {
         deleted_not_polled_yet,
         never_seen_never_polled,
         never_seen_after_a_poll,
+        task_asks_before_it_reads_on,
+        looked_up_value_has_changed,
+        template_has_changed,
         being_worked_on,
         worker_died,
         changed_since,

@@ -131,13 +131,15 @@ class ExplainWorld:
         answer = self.dataverse.delete(f"{table}s({row})")
         assert answer.ok, answer.text
 
-    def poll(self, *templates: str) -> None:
+    def poll(self, *templates: str, all_data: bool = False) -> None:
         """Let the timers of templates fire a minute later, and work off what is due."""
         self.clock.advance(60)
         execution = f"{self.clock.now():%Y%m%dT%H%M%S}-{next(self._executions):08x}"
         for template in templates or self.templates:
             WaitingRows(self.runtime).sweep(template)
-            EnumerateChanges(self.runtime).enumerate_template(template, execution, trigger="timer")
+            EnumerateChanges(self.runtime).enumerate_template(
+                template, execution, trigger="timer", all_data=all_data
+            )
             self.work(template)
 
     def resync(self, template: str, row: str) -> None:
