@@ -103,16 +103,12 @@ class KeyAcquirer:
         Raises:
             RetryLaterError: As `acquire`.
         """
-        if not _needs_key(work):
-            return
-        match self.verdicts(task, {work.row_id: _wanted(work)})[work.row_id]:
-            case Taken(reason):
-                work.mapped = None
-                work.reject(reason)
-            case Unclear() as verdict:
-                self._come_again(work, verdict)
-            case Free(before):
-                self._inherits(task, work, before)
+        if _needs_key(work):
+            verdict = self.verdicts(task, {work.row_id: _wanted(work)})[work.row_id]
+            if isinstance(verdict, Free):
+                self._inherits(task, work, verdict.before)
+            else:
+                self._refuse(work, verdict)
 
     def verdicts(
         self, task: TaskMapping, wanted: Mapping[RowId, RecordKey]
@@ -167,14 +163,11 @@ class KeyAcquirer:
         verdicts = self.verdicts(task, {work.row_id: _wanted(work) for work in works})
         free: list[tuple[Work, Free]] = []
         for work in works:
-            match verdicts[work.row_id]:
-                case Free() as verdict:
-                    free.append((work, verdict))
-                case Unclear() as verdict:
-                    self._come_again(work, verdict)
-                case Taken(reason):
-                    work.mapped = None
-                    work.reject(reason)
+            verdict = verdicts[work.row_id]
+            if isinstance(verdict, Free):
+                free.append((work, verdict))
+            else:
+                self._refuse(work, verdict)
         kept = self._evict(free)
         possible = [(work, verdict) for work, verdict in free if work.row_id not in kept]
         stored = self._owners.store(
@@ -283,6 +276,14 @@ class KeyAcquirer:
     def _task(self, template: str, name: str) -> TaskMapping | None:
         found = self._runtime.templates.get(template)
         return next((task for task in found.tasks if task.task == name), None) if found else None
+
+    def _refuse(self, work: Work, verdict: Unclear | Taken) -> None:
+        """Note what becomes of a row that does not get its key; it is not written."""
+        if isinstance(verdict, Unclear):
+            self._come_again(work, verdict)
+        else:
+            work.mapped = None
+            work.reject(verdict.reason)
 
     def _come_again(self, work: Work, verdict: Unclear) -> None:
         work.mapped = None
