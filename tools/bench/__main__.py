@@ -153,6 +153,7 @@ def main() -> int:
         _say(f"The benchmark failed: {error}")
         return 1
     except KeyboardInterrupt:
+        _say("Interrupted.")
         return 130
     print_figures(figures, time.monotonic() - started, markdown=given.markdown)
     return 0
