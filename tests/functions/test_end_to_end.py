@@ -141,7 +141,9 @@ def test_a_message_that_fails_for_an_unknown_reason_is_poisoned_and_sent_round_a
     world.clear("accounts")
     world.app.tables["p2cledger"].delete(*entry_place)
     world.put("accounts", _message(row, rounds=3), poison=True)
-    (rejected,) = world.host.wait_until(lambda: rejected_rows(world.app.runtime, ["accounts"]))
+    (rejected,) = world.host.wait_until(
+        lambda: list(rejected_rows(world.app.runtime, ["accounts"]))
+    )
     assert (rejected.row, rejected.code) == (row, "worker-failed")
 
 

@@ -1,6 +1,6 @@
 """Two rows of Sales with one number, through timers and queues: the first keeps the record."""
 
-from p2c.sync.rejected import rejected_rows, retry_rejected
+from p2c.sync.rejected import Choice, rejected_rows, retry_rejected
 from tests.host.needs import needs_worker
 
 pytestmark = needs_worker
@@ -14,7 +14,7 @@ def enumerate_and_wait(world, *templates):
 
 def retry_and_wait(world, template):
     runtime = world.app.runtime
-    retry_rejected(runtime, rejected_rows(runtime, [template]), trigger="retry")
+    retry_rejected(runtime, Choice(templates=(template,)), trigger="retry")
     world.host.wait_until(lambda: world.count(template) == 0)
 
 
@@ -39,7 +39,7 @@ def test_the_second_of_two_accounts_is_rejected_and_takes_over_what_the_first_gi
     assert world.dataverse.patch(f"accounts({first})", {"accountnumber": "ACC-2"}).ok
     enumerate_and_wait(world, "accounts")
     retry_and_wait(world, "accounts")
-    assert rejected_rows(world.app.runtime) == []
+    assert list(rejected_rows(world.app.runtime)) == []
     assert world.customer("ACC-1")["OrganizationName"] == "Second"
     assert world.customer("ACC-2")["OrganizationName"] == "First"
 
@@ -60,7 +60,7 @@ def test_a_contact_that_is_a_customer_may_not_have_the_number_of_an_account(worl
     assert world.dataverse.delete(f"accounts({account})").ok
     enumerate_and_wait(world, "accounts")
     retry_and_wait(world, "contacts-to-customer")
-    assert rejected_rows(world.app.runtime) == []
+    assert list(rejected_rows(world.app.runtime)) == []
     assert world.customer("N-1")["PersonFirstName"] == "Kari"
 
 
@@ -75,7 +75,7 @@ def test_functions_that_run_at_once_give_each_number_to_one_row(world):
         for number in numbers
     }
     enumerate_and_wait(world, "accounts", "contacts-to-customer")
-    rejected = rejected_rows(world.app.runtime)
+    rejected = list(rejected_rows(world.app.runtime))
     losers = {found.row: found for found in rejected}
     assert {found.code for found in rejected} == {"number-taken"}
     assert sorted((accounts | contacts)[row] for row in losers) == numbers
