@@ -8,8 +8,9 @@ from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from p2c.bootstrap import STATE_TABLE
+from p2c.cli.check import setting_findings
 from p2c.sandbox import DemoSize, Fault, Start
-from p2c.settings import load_settings
+from p2c.settings import find_settings, load_settings
 from p2c.storage import StorageAccount, SystemClock
 from p2c.storage.account import QUEUE_API_VERSION, TABLE_API_VERSION
 from p2c.sync.backoff import Backoff
@@ -149,6 +150,27 @@ def test_schedules_are_all_there_or_none(world):
         "settings: P2C_SCHEDULE_CONTACTS": "schedule-missing",
         "settings: P2C_SCHEDULE_CONTACTS_TO_CUSTOMER": "schedule-missing",
     }
+
+
+@pytest.mark.parametrize(
+    ("url", "seconds", "codes"),
+    [
+        ("https://contoso.operations.dynamics.com", "899", ["", "settle-time-short"]),
+        ("https://contoso.operations.dynamics.com", "900", [""]),
+        ("http://127.0.0.1:8802", "2", [""]),
+    ],
+)
+def test_a_settle_time_is_short_only_against_a_real_service(url, seconds, codes):
+    found = find_settings(
+        {
+            "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+            "P2C_DATAVERSE_URL": "https://contoso.crm4.dynamics.com",
+            "P2C_FNO_URL": url,
+            "P2C_LEGAL_ENTITY": "usmf",
+            "P2C_SETTLE_SECONDS": seconds,
+        }
+    )
+    assert [finding.code for finding in setting_findings(found)] == codes
 
 
 def test_storage_that_is_down_is_broken_and_the_rest_is_checked(world):

@@ -53,6 +53,13 @@ def test_a_table_behind_a_lookup_needs_no_change_tracking():
     )
 
 
+def test_a_table_behind_a_lookup_has_to_have_the_key_that_is_read():
+    account = TableDefinition("account", "accounts", "id", False, {"accountnumber": "String"}, {})
+    (finding,) = compare_table(account, [CONTACTS])
+    assert (finding.code, finding.subject) == ("table-differs", "table 'account', primary key")
+    assert (finding.found, finding.expected) == ("'id'", "'accountid'")
+
+
 WRONG = {
     "entity set": (
         {"entity_set": "contactses"},

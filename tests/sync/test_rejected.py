@@ -1,14 +1,15 @@
 """Rejected rows are listed with their reason and retried with their newest state."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
 
 from p2c.errors import UnavailableError
-from p2c.model import Outcome
+from p2c.model import Outcome, Reason
 from p2c.sync import rejected
 from p2c.sync.executions import Executions
-from p2c.sync.ledger import bucket_of
+from p2c.sync.ledger import Entry, Ledger, bucket_of
 from p2c.sync.rejected import Choice, RejectedRow, rejected_rows, retry_rejected
 from tests.sync.builders import ACCOUNTS, CONTACTS, EXECUTION, REFUSED, Bench
 
@@ -145,3 +146,31 @@ def test_a_retry_that_storage_ends_early_says_so_in_its_execution(bench: Bench):
     found = Executions(runtime).summary(EXECUTION_OF_RETRY)
     assert found.status == "Error"
     assert found.execution.error.startswith("The retry stopped before every row was queued.")
+
+
+def endless(_ledger, _outcome, *, code=""):
+    """Entries of rejected rows without end."""
+    for number in itertools.count():
+        row = f"5c1ec0de-0000-4000-8000-{number:012}"
+        yield Entry(row, outcome=Outcome.REJECTED, reason=Reason("blocked", "Because."))
+
+
+def test_rows_are_listed_as_they_come(bench: Bench, monkeypatch):
+    monkeypatch.setattr(Ledger, "entries", endless)
+    assert next(rejected_rows(bench.runtime())).code == "blocked"
+
+
+def test_rows_are_queued_before_the_last_one_is_known(bench: Bench, monkeypatch):
+    monkeypatch.setattr(rejected, "ROWS_AT_ONCE", 100)
+    seen = []
+
+    def until_queued(*given, **named):
+        for entry in endless(*given, **named):
+            if bench.named("accounts"):
+                return
+            seen.append(entry.row_id)
+            assert len(seen) <= 100
+            yield entry
+
+    monkeypatch.setattr(Ledger, "entries", until_queued)
+    assert retry(bench, templates=("accounts",)).rows == 100
