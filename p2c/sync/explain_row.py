@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from p2c.errors import RequestError, RetryLaterError, ServiceRefusedError, cut
+from p2c.errors import RequestError, RetryLaterError, ServiceRefusedError
 from p2c.mapping.result import Mapped, NotMapped, Prerequisite
 from p2c.mapping.task import TaskMapping
 from p2c.mapping.trace import MappingTrace, trace_row
@@ -41,8 +41,8 @@ from p2c.sync.explanation import (
     TaskFacts,
 )
 from p2c.sync.explanation_words import next_sentence, summary
+from p2c.sync.find_rows import find_rows, not_found
 from p2c.sync.ledger import Entry
-from p2c.sync.messages import row_id
 from p2c.sync.prerequisites import (
     Waiter,
     WaitingRows,
@@ -55,8 +55,6 @@ from p2c.sync.runtime import Runtime
 _T = TypeVar("_T")
 MOST_ROWS = 10
 """Rows of one number that are explained at once."""
-MOST_CHARACTERS = 200
-"""No number is longer than this; what is longer is not searched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,52 +100,19 @@ class RowExplainer:
             for service, backoff in self._backoff.items()
             if (until := backoff.until()) is not None
         }
-        asked = row_id(text)
-        if len(text) > MOST_CHARACTERS:
-            raise RequestError(_not_found(cut(text), None, tasks), code="row-unknown")
-        ids = self._ids_with(text.strip(), tasks, left_alone) if asked is None else [asked]
+        ids = find_rows(self._runtime, text, tasks, ask_sales="dataverse" not in left_alone)
         explained = [
             self._explanation(row, table, known, left_alone)
             for row in ids[:MOST_ROWS]
             for table, known in self._look_for(row, tasks, left_alone)
         ]
         if not explained:
-            raise RequestError(_not_found(text, asked, tasks), code="row-unknown")
+            raise RequestError(not_found(text, tasks), code="row-unknown")
         return tuple(explained)
 
     def _tasks(self, template: str | None) -> list[TaskMapping]:
         names = [template] if template is not None else list(self._runtime.templates)
         return [task for name in names for task in self._runtime.template(name).tasks]
-
-    def _ids_with(
-        self, number: str, tasks: Iterable[TaskMapping], left_alone: Mapping[str, datetime]
-    ) -> list[RowId]:
-        """Return the rows that have a number in Sales; if none has, those that had it in F&O."""
-        searches = {
-            (task.query.table, column): task.query
-            for task in tasks
-            for column in task.number_columns.values()
-        }
-        found: dict[RowId, None] = {}
-        if number and "dataverse" not in left_alone:
-            for (_, column), query in searches.items():
-                found.update(dict.fromkeys(self._runtime.source.find(query, column, number)))
-        if number and not found:
-            found.update(dict.fromkeys(self._ids_in_ledger(number, tasks)))
-        return list(found)
-
-    def _ids_in_ledger(self, number: str, tasks: Iterable[TaskMapping]) -> Iterator[RowId]:
-        wanted = number.casefold()
-        for task in tasks:
-            for entry in self._runtime.ledger(task).entries():
-                numbers = {
-                    value.rstrip().casefold()
-                    for key in entry.keys
-                    for field, value in key.parts
-                    if field in task.number_columns
-                }
-                if wanted in numbers:
-                    yield entry.row_id
 
     def _look_for(
         self, row: RowId, tasks: Iterable[TaskMapping], left_alone: Mapping[str, datetime]
@@ -396,26 +361,3 @@ def _former(
             )
         former.append(FormerRecord(key, retired))
     return tuple(former)
-
-
-def _not_found(text: str, asked: RowId | None, tasks: Iterable[TaskMapping]) -> str:
-    known = list(tasks)
-    templates = ", ".join(dict.fromkeys(task.template for task in known))
-    if asked is not None:
-        tables = ", ".join(dict.fromkeys(task.query.table for task in known))
-        return (
-            f"ROW: there is no row {asked} in Sales (searched: {tables}), and the ledger of "
-            f"{templates} does not know it. Copy the id from the row's address in Sales, or give "
-            "the row's number."
-        )
-    places = ", ".join(
-        dict.fromkeys(
-            f"{task.query.table}.{column}"
-            for task in known
-            for column in task.number_columns.values()
-        )
-    )
-    return (
-        f"ROW: found '{text}'; no row in Sales has this number (searched: {places}), and no record "
-        f"in the ledger of {templates} has it. Check the number in Sales, or give the row's id."
-    )
