@@ -31,6 +31,27 @@ def test_tables_are_listed_by_whether_they_track_changes(dataverse, sandbox):
     assert dataverse.get(path).json()["value"] == []
 
 
+def test_a_definition_comes_with_columns_and_relationships_when_asked(dataverse):
+    path = "EntityDefinitions(LogicalName='contact')?$select=LogicalName&$expand="
+    found = dataverse.get(
+        f"{path}Attributes($select=LogicalName,AttributeType),ManyToOneRelationships"
+    ).json()
+    kinds = {item["LogicalName"]: item["AttributeType"] for item in found["Attributes"]}
+    assert (kinds["lastname"], kinds["parentcustomerid"]) == ("String", "Customer")
+    assert "SchemaName" not in found["Attributes"][0]
+    ways = {
+        item["ReferencedEntity"]: item["ReferencingEntityNavigationPropertyName"]
+        for item in found["ManyToOneRelationships"]
+        if item["ReferencingAttribute"] == "parentcustomerid"
+    }
+    assert ways == {
+        "account": "parentcustomerid_account",
+        "contact": "parentcustomerid_contact",
+    }
+    for wrong in ("Nothing", "Attributes($select=Nam)", "Attributes($top=1)"):
+        assert dataverse.get(f"{path}{wrong}").status_code == 400
+
+
 def test_an_unknown_table_or_property_is_refused(dataverse):
     assert dataverse.get("EntityDefinitions(LogicalName='lead')").status_code == 404
     wrong = dataverse.get("EntityDefinitions(LogicalName='account')?$select=Nam")

@@ -32,7 +32,7 @@ def test_the_metadata_service_describes_an_entity_and_an_enum(fno, sandbox):
     assert found["Gender"]["TypeName"] == "Microsoft.Dynamics.DataEntities.Gender"
     enum = fno.get(f"{root}/PublicEnumerations('NoYes')").json()
     assert [member["Name"] for member in enum["Members"]] == ["No", "Yes"]
-    assert len(fno.get(f"{root}/PublicEntities").json()["value"]) == 7
+    assert len(fno.get(f"{root}/PublicEntities").json()["value"]) == 9
     assert fno.get(f"{root}/PublicEntities('Nothing')").status_code == 404
     assert fno.get(f"{root}/Labels").status_code == 404
 
@@ -40,3 +40,12 @@ def test_the_metadata_service_describes_an_entity_and_an_enum(fno, sandbox):
 def test_the_service_lists_its_sets(fno):
     listed = {item["name"] for item in fno.get("").json()["value"]}
     assert {"CustomersV2", "CDSContactPersons", "Companies"} <= listed
+
+
+def test_sites_and_warehouses_are_those_of_the_switches_and_cannot_be_written(fno, sandbox):
+    sandbox.set_switches(fno_sites=["7", "8"])
+    path = "OperationalSitesV2?$filter=dataAreaId eq 'nomf'&$select=SiteId"
+    listed = fno.get(f"{path}&cross-company=true").json()["value"]
+    assert [item["SiteId"] for item in listed] == ["7", "8"]
+    assert fno.get("Warehouses(dataAreaId='usmf',WarehouseId='13')").status_code == 200
+    assert fno.post("Warehouses", {"dataAreaId": "usmf", "WarehouseId": "99"}).status_code == 400
