@@ -138,25 +138,34 @@ class Form:
 
     def _parsed(self, body: bytes) -> object:
         try:
-            return json.loads(body.decode(), object_pairs_hook=self._without_duplicates)
+            found: object = json.loads(body.decode(), object_pairs_hook=self._without_duplicates)
+            # JSON can spell half of a surrogate pair, which nothing can write down again.
+            json.dumps(found, ensure_ascii=False).encode()
         except UnicodeDecodeError as error:
-            where, found = f"body, byte {error.start}", "bytes that are no UTF-8"
+            where, said = f"body, byte {error.start}", "bytes that are no UTF-8"
+        except UnicodeEncodeError:
+            where, said = "body", "text with half of a surrogate pair"
         except json.JSONDecodeError as error:
-            where, found = f"body, line {error.lineno}, column {error.colno}", error.msg
+            where, said = f"body, line {error.lineno}, column {error.colno}", error.msg
         except RecursionError:
-            where, found = "body", "brackets nested too deeply"
-        finding = Finding(where, found, f"JSON: {self.example}", "Mend the body.")
+            where, said = "body", "brackets nested too deeply"
+        except ValueError:
+            # Python reads no whole numbers of more than 4,300 digits.
+            where, said = "body", "a number that is too long"
+        else:
+            return found
+        finding = Finding(where, said, f"JSON: {self.example}", "Mend the body.")
         raise self.problem("json-invalid", [finding])
 
     def _without_duplicates(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
-        names = [name for name, _ in pairs]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise self.problem(
-                "key-duplicate",
-                [Finding(f"body, '{cut(twice)}'", "it twice", "it once", "Remove one of them.")],
-            )
-        return dict(pairs)
+        found: dict[str, object] = {}
+        for name, value in pairs:
+            if name in found:
+                where = f"body, '{cut(_writable(name))}'"
+                finding = Finding(where, "it twice", "it once", "Remove one of them.")
+                raise self.problem("key-duplicate", [finding])
+            found[name] = value
+        return found
 
     def _finding(self, detail: ErrorDetails) -> Finding:
         place = detail["loc"]
@@ -197,6 +206,10 @@ def _shown(value: object) -> str:
     if value is None or isinstance(value, bool | int | float):
         return json.dumps(value)
     return "an empty list" if value == [] else _kind(value)
+
+
+def _writable(text: str) -> str:
+    return text.encode(errors="replace").decode()
 
 
 def _kind(value: object) -> str:

@@ -61,6 +61,30 @@ WRONG = {
         (400, "json-invalid"),
         [("body", "brackets nested too deeply", f"JSON: {ONE_OF}", MEND)],
     ),
+    "a number too long": (
+        JSON,
+        b'{"rows": ' + b"1" * 5000 + b"}",
+        (400, "json-invalid"),
+        [("body", "a number that is too long", f"JSON: {ONE_OF}", MEND)],
+    ),
+    "half of a surrogate pair": (
+        JSON,
+        b'{"rows": ["\\ud800"]}',
+        (400, "json-invalid"),
+        [("body", "text with half of a surrogate pair", f"JSON: {ONE_OF}", MEND)],
+    ),
+    "half of a surrogate pair as a key": (
+        JSON,
+        b'{"\\ud800": 1}',
+        (400, "json-invalid"),
+        [("body", "text with half of a surrogate pair", f"JSON: {ONE_OF}", MEND)],
+    ),
+    "half of a surrogate pair as a key twice": (
+        JSON,
+        b'{"\\ud800": 1, "\\ud800": 2}',
+        (400, "key-duplicate"),
+        [("body, '?'", "it twice", "it once", "Remove one of them.")],
+    ),
     "a list": (
         JSON,
         json.dumps([GUID]).encode(),
