@@ -99,7 +99,9 @@ def errors(*, as_json: bool) -> Iterator[None]:
         say(error.message if isinstance(error, TemplateError) else f"{error} [{error.code}]")
         raise typer.Exit(EXIT_STATUS["Error"]) from None
     except KeyboardInterrupt:
-        say("Interrupted.")
+        if as_json:
+            print_error("run-interrupted", "Interrupted.")
+        say("Interrupted. [run-interrupted]")
         raise typer.Exit(EXIT_STATUS["Error"]) from None
 
 

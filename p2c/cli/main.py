@@ -4,8 +4,10 @@ Exit status: 0 Completed, 1 Warning, 2 Error or wrong use. With ``--json`` stand
 one JSON document; everything else goes to standard error.
 """
 
+import io
 import signal
 import sys
+import traceback
 from types import FrameType
 from typing import Annotated
 
@@ -30,6 +32,7 @@ from p2c.cli.common import (
 from p2c.cli.report import print_state
 from p2c.cli.show import print_json
 from p2c.cli.state import read_state
+from p2c.errors import RequestError
 
 commands = typer.Typer(
     name="p2c",
@@ -49,16 +52,52 @@ commands.command("explain")(explain.explain)
 def main() -> None:
     """Run a command and exit with its status."""
     signal.signal(signal.SIGTERM, _interrupt)
-    if "--json" not in sys.argv:
-        commands()
+    as_json = "--json" in sys.argv
+    make_writable(as_json=as_json)
+    sys.exit(carried_out(commands, sys.argv[1:], as_json=as_json))
+
+
+def make_writable(*, as_json: bool) -> None:
+    """Let any text be printed, whatever the terminal's encoding; JSON is UTF-8 always.
+
+    On Windows a pipe or file takes the code page, which lacks most names and the signs of `check`.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = "utf-8" if as_json and stream is sys.stdout else None
+            stream.reconfigure(encoding=encoding, errors="replace")
+
+
+def carried_out(app: typer.Typer, words: list[str], *, as_json: bool) -> int:
+    """Carry a command out and return its exit status: 2 also for what nobody foresaw.
+
+    Raises:
+        SystemExit: Without `as_json`, when the command is done or its words are wrong.
+    """
     try:
-        status = commands(standalone_mode=False)
-    except TyperException as error:
-        message = f"{error.format_message()} See --help."
-        print_error("usage-wrong", message)
-        say(f"{message} [usage-wrong]")
-        status = EXIT_STATUS["Error"]
-    sys.exit(status)
+        _check_words(words)
+        status: int = app(words, standalone_mode=not as_json) or EXIT_STATUS["Completed"]
+    except (TyperException, RequestError) as error:
+        said = error.format_message() if isinstance(error, TyperException) else error.message
+        code, message = "usage-wrong", f"{said.rstrip('.')}. See --help."
+    except Exception as error:  # noqa: BLE001  its own status would be 1, which says Warning
+        traceback.print_exc()
+        code, message = "error", f"p2c failed for a reason it does not know: {type(error).__name__}"
+    else:
+        return status
+    if as_json:
+        print_error(code, message)
+    say(f"{message} [{code}]")
+    return EXIT_STATUS["Error"]
+
+
+def _check_words(words: list[str]) -> None:
+    for place, word in enumerate(words, 1):
+        shown = word.encode(errors="replace").decode()
+        if shown != word:
+            raise RequestError(
+                f"Word {place}: found '{shown}', bytes that are no text in this terminal's encoding"
+            )
 
 
 @commands.command()
@@ -117,8 +156,8 @@ def status(*, as_json: AsJson = False) -> None:
 @commands.command()
 def sandbox(
     *,
-    dataverse_port: Annotated[int, typer.Option(help="0: a free one.")] = 0,
-    fno_port: Annotated[int, typer.Option(help="0: a free one.")] = 0,
+    dataverse_port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 0,
+    fno_port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 0,
     accounts: Annotated[int, typer.Option(min=0, help="Accounts of the demo company.")] = 320,
     contacts: Annotated[int, typer.Option(min=0, help="Contacts of the demo company.")] = 1600,
     filled_customers: Annotated[
@@ -139,12 +178,16 @@ def sandbox(
         "Set P2C_DATAVERSE_URL and P2C_FNO_URL to the addresses below, P2C_CREDENTIAL to sandbox "
         "and P2C_LEGAL_ENTITY to usmf. Ctrl-C stops both."
     )
-    serve(
-        dataverse_port=dataverse_port,
-        fno_port=fno_port,
-        demo=None if empty else size,
-        as_json=as_json,
-    )
+    with errors(as_json=as_json):
+        try:
+            serve(
+                dataverse_port=dataverse_port,
+                fno_port=fno_port,
+                demo=None if empty else size,
+                as_json=as_json,
+            )
+        except OSError as error:
+            raise RequestError(error.strerror or str(error)) from error
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

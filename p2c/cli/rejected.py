@@ -1,10 +1,12 @@
 """`rejected list` and `rejected retry`."""
 
 import json
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
@@ -19,11 +21,10 @@ from p2c.cli.common import (
     errors,
     open_app,
     read_row,
-    say,
 )
 from p2c.cli.report import print_rejected
 from p2c.cli.show import print_json
-from p2c.errors import P2cError, RequestError
+from p2c.errors import RequestError
 from p2c.sync.rejected import Choice, RejectedRow, Retried, rejected_rows, retry_rejected
 
 commands = typer.Typer(
@@ -46,12 +47,10 @@ def list_rejected(
     with errors(as_json=as_json), open_app(templates or None) as app:
         names = [template.name for template in app.templates]
         rows = rejected_rows(app.runtime, names, code=code)
-        first = next(rows, None)  # An error up to here has a JSON document of its own.
-        found = rows if first is None else _after(first, rows)
         if as_json:
-            _print_list(found)
+            _print_list(rows)
         else:
-            print_rejected(found)
+            print_rejected(rows)
 
 
 @commands.command("retry")
@@ -134,20 +133,18 @@ def _print_retried(retried: Retried) -> None:
         typer.echo("No row is rejected.")
 
 
-def _after(first: RejectedRow, others: Iterator[RejectedRow]) -> Iterator[RejectedRow]:
-    yield first
-    yield from others
-
-
 def _print_list(rows: Iterator[RejectedRow]) -> None:
-    """Print one JSON list, row by row; an error midway leaves it open and ends with status 2."""
-    separator = "["
-    try:
+    """Print one JSON list once every row is found: an error has a document of its own.
+
+    Until then rows are in a file, not in memory.
+    """
+    # Without a name: the system drops it with the process.
+    with TemporaryFile("w+", encoding="utf-8") as file:
+        separator = "["
         for row in rows:
             text = json.dumps(asdict(row), indent=2, ensure_ascii=False)
-            sys.stdout.write(f"{separator}\n{textwrap.indent(text, '  ')}")
+            file.write(f"{separator}\n{textwrap.indent(text, '  ')}")
             separator = ","
-    except P2cError as error:
-        say(f"{error} [{error.code}]")
-        raise typer.Exit(EXIT_STATUS["Error"]) from None
-    sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
+        file.write("[]\n" if separator == "[" else "\n]\n")
+        file.seek(0)
+        shutil.copyfileobj(file, sys.stdout)

@@ -41,14 +41,13 @@ class World:
         assert done.exit_code == status, done.output
         return json.loads(done.stdout)
 
-    def process(self, *words: str, **options: Any) -> subprocess.Popen[str]:
+    def process(self, *words: str | bytes, **options: Any) -> subprocess.Popen[str]:
         """Start a command in a process of its own."""
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
         return subprocess.Popen(
             [sys.executable, "-m", "p2c", *words],
             cwd=ROOT,
             env=os.environ | self.settings,
-            text=True,
             **options,
         )
 

@@ -155,7 +155,7 @@ def test_the_list_can_be_of_one_code(world, rejected):
     assert shown.endswith("1 rejected rows\n")
 
 
-def test_an_error_midway_leaves_the_list_open_and_ends_with_status_2(world, rejected, monkeypatch):
+def test_an_error_midway_is_the_one_document_and_ends_with_status_2(world, rejected, monkeypatch):
     def broken(*_args, **_options):
         yield from list(rejected_rows(*_args, **_options))[:1]
         raise UnavailableError("storage is away", service="storage")
@@ -164,4 +164,7 @@ def test_an_error_midway_leaves_the_list_open_and_ends_with_status_2(world, reje
     done = world.p2c("rejected", "list", "--json")
     assert done.exit_code == 2
     assert done.stderr == "storage is away [service-unavailable]\n"
-    assert json.loads(f"{done.stdout}]")[0]["template"] == "accounts"
+    assert json.loads(done.stdout) == {
+        "status": "Error",
+        "error": {"code": "service-unavailable", "message": "storage is away"},
+    }
