@@ -137,13 +137,13 @@ def plan_deleted(task: TaskMapping, entry: Entry, found: Found, hash_key: bytes)
     operations = tuple(_retirements(task, seen, found))
     known = entry.hashes if entry.unsettled_until is None else doubted(entry.hashes)
     current = entry.current_key
-    if current not in seen:
-        known = {}  # What is there later was not seen here.
+    # Once nothing can act any more, a record that was not seen is not there.
+    certain = known if current in seen else {}
     sent = _sent_fields(operations, current) if current else []
     first_written = [field for field in sent if not _written(known, field)]
     # A mark that p2c did not set is not p2c's to take away again.
-    own = [field for field in task.retired if field in sent or _written(known, field)]
-    after = {**known, **hash_values(hash_key, {field: task.retired[field] for field in own})}
+    own = [field for field in task.retired if field in sent or _written(certain, field)]
+    after = {**certain, **hash_values(hash_key, {field: task.retired[field] for field in own})}
     return Plan(
         operations=operations,
         outcome=Outcome.DELETED,
@@ -151,7 +151,7 @@ def plan_deleted(task: TaskMapping, entry: Entry, found: Found, hash_key: bytes)
         left=entry.left,
         hashes_before={**known, **dict.fromkeys(first_written, MAYBE)},
         hashes_after=after,
-        hashes_meanwhile=after,
+        hashes_meanwhile={**known, **after},
         needs_intent=bool(first_written),
         reason=_retired_reason(task, seen),
     )

@@ -32,7 +32,7 @@ class Work:
         answered_at: When that came.
         done: Every operation of the plan was confirmed, or there was nothing to do.
         unknown: Something was sent whose answer is not known.
-        part_done: Some operation was confirmed although the row as a whole is not done.
+        begun: The last plan that F&O confirmed a part of, whatever becomes of the row.
         confirmed: Every operation that F&O confirmed, in the order they were sent.
         retry_in_seconds: When to try again, None when there is no need.
         awaited: A run waits for that; otherwise the row counts as waiting, for a later run.
@@ -56,7 +56,7 @@ class Work:
     answered_at: datetime | None = None
     done: bool = False
     unknown: bool = False
-    part_done: bool = False
+    begun: Plan | None = None
     confirmed: list[Operation] = field(default_factory=list)
     retry_in_seconds: float | None = None
     counts_as_attempt: bool = False
@@ -208,11 +208,12 @@ def _with_written(work: Work, *, settled: bool) -> Entry:
     if plan and work.done:
         hashes = plan.hashes_after if settled else plan.hashes_meanwhile
         return replace(entry, keys=plan.keys, left=plan.left, hashes=hashes)
-    if plan and plan.needs_intent and (work.unknown or work.part_done):
-        entry = replace(entry, keys=plan.keys, left=plan.left, hashes=plan.hashes_before)
+    sent = plan if work.unknown else work.begun
+    if sent and sent.needs_intent:
+        entry = replace(entry, keys=sent.keys, left=sent.left, hashes=sent.hashes_before)
     if work.entry.unsettled_until and settled and entry.hashes:
         # Nothing can act any more, but nobody has looked: look before the next write.
         return replace(entry, hashes=doubted(entry.hashes))
-    if work.part_done and entry.hashes:
+    if work.begun and entry.hashes:
         return replace(entry, hashes=doubted(entry.hashes))
     return entry

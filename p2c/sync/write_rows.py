@@ -283,7 +283,8 @@ class RowWriter:
         written, worst = min(answers, key=lambda answer: _WORST_FIRST.index(answer[0]))
         reason = _redacted(task, work, worst.reason)
         done = [result.written is Written.DONE for result in results]
-        work.part_done = any(done)
+        if any(done):
+            work.begun = work.plan
         work.confirmed += itertools.compress(_operations(work), done)
         if written is not Written.UNKNOWN:
             refused = reason is not None and written is not Written.DONE

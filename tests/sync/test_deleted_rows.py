@@ -150,6 +150,29 @@ def test_a_retirement_whose_answer_was_lost_is_sent_again_and_verified_by_a_late
     assert holds(retiring) == {"ACC-1": "All"}
 
 
+def test_what_a_late_request_wrote_after_the_row_was_deleted_is_cleared_when_it_is_restored(
+    retiring: Bench,
+):
+    account = retiring.account(1)
+    retiring.process(RETIRED_ACCOUNTS, account)
+    row = retiring.contact(1, account, phone="555")
+    retiring.fno.mishaps = ["late-50"]
+    retiring.process(RETIRED_CONTACTS, row)
+    retiring.sales.remove("contact", row)
+    retiring.clock.advance(5)
+    assert retiring.process(RETIRED_CONTACTS, row).outcomes == {Outcome.WAITING: 1}
+    assert ("Contacts", "usmf", "con-1", "acc-1") not in retiring.fno.records
+    # The lost request creates the record now, and the verification finds it.
+    retiring.clock.advance(SETTLE_SECONDS + 10)
+    retiring.process(RETIRED_CONTACTS, row, verify=True)
+    record = retiring.fno.records["Contacts", "usmf", "con-1", "acc-1"]
+    assert (record["Phone"], record["IsInactive"]) == ("555", "Yes")
+
+    retiring.contact(1, account, phone=None)
+    retiring.process(RETIRED_CONTACTS, row)
+    assert (record["Phone"], record["IsInactive"]) == ("", "No")
+
+
 def test_a_record_that_f_and_o_will_not_retire_is_rejected_and_retried_like_any_other(
     retiring: Bench,
 ):

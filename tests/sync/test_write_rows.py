@@ -303,6 +303,29 @@ def test_an_old_record_that_cannot_be_retired_has_the_row_rejected_and_looked_at
     assert old["IsInactive"] == "Yes"
 
 
+@pytest.mark.parametrize("answers", [[EXISTS] * 3, [EXISTS, REFUSED], [EXISTS, CONFLICT]])
+def test_an_old_record_that_was_retired_before_the_new_one_failed_is_in_use_again_after_a_return(
+    bench: Bench, answers: list[PartResult]
+):
+    here, there = bench.account(1), bench.account(2)
+    bench.process(ACCOUNTS, here, there)
+    contact = bench.contact(1, here)
+    bench.process(CONTACTS, contact)
+    old = bench.fno.records["Contacts", "usmf", "con-1", "acc-1"]
+    bench.contact(1, there)
+    real = bench.fno.carry_out
+
+    def carry_out(operation: Any) -> PartResult:
+        return answers.pop(0) if isinstance(operation, Create) else real(operation)
+
+    bench.fno.carry_out = carry_out  # type: ignore[method-assign]
+    bench.process(CONTACTS, contact)
+    assert (answers, old["IsInactive"]) == ([], "Yes")
+    bench.contact(1, here)
+    bench.process(CONTACTS, contact)
+    assert old["IsInactive"] == "No"
+
+
 def test_a_contact_waits_for_its_account_by_name_and_blocks_nobody(bench: Bench):
     present, absent = bench.account(1), bench.account(2)
     bench.process(ACCOUNTS, present)
