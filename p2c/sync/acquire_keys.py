@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from p2c.mapping.task import TaskMapping
 from p2c.model import Identity, Reason, RecordKey, RowId
 from p2c.sync.claims import CONTENTION_SECONDS, Held
-from p2c.sync.decide import with_inherited
+from p2c.sync.decide import with_inherited, written_fields
 from p2c.sync.hashing import MAYBE
 from p2c.sync.ledger import Change, Entry, Ledger
 from p2c.sync.owners import Owner, Owners, Ownership
@@ -318,12 +318,17 @@ class KeyAcquirer:
 
 
 def without_keys(entry: Entry, lost: set[Identity]) -> Entry:
-    """Return an entry that has lost keys; of a record it comes back to, nothing is certain."""
+    """Return an entry that has lost keys; of a record it comes back to, nothing is certain.
+
+    What was written under a lost key is remembered: until somebody else has the key, the row may
+    come back to it.
+    """
     keys = tuple(key for key in entry.keys if key.identity not in lost)
+    left = {**dict.fromkeys(lost, frozenset(entry.hashes)), **entry.left}
     hashes = entry.hashes
     if entry.current_key and entry.current_key.identity in lost:
+        left[entry.current_key.identity] = written_fields(entry.hashes)
         hashes = dict.fromkeys(entry.hashes, MAYBE) if keys else {}
-    left = {identity: fields for identity, fields in entry.left.items() if identity not in lost}
     return replace(entry, keys=keys, left=left, hashes=hashes)
 
 

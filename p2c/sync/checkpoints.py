@@ -5,17 +5,15 @@ the same link only one moves it on; the other's messages are doubles, which do n
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from p2c.mapping.task import TaskMapping
+from p2c.sync.long_text import cut_text, joined_text
 from p2c.sync.ports import Documents, Scalar
 
 _PARTITION = "checkpoint"
-LINK_PART = 30_000
-"""Characters of a link in one property: Azure Tables hold 32,768 in a string."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +111,11 @@ class Checkpoints:
         if document is None:
             return Checkpoint()
         body = document.body
-        full = json.loads(_joined(body, "full_read") or "null")
-        comparison = json.loads(_joined(body, "comparison") or "null")
+        full = json.loads(joined_text(body, "full_read") or "null")
+        comparison = json.loads(joined_text(body, "comparison") or "null")
         return Checkpoint(
             version=document.version,
-            delta_link=_joined(body, "delta_link"),
+            delta_link=joined_text(body, "delta_link"),
             select_fingerprint=str(body.get("select_fingerprint", "")),
             mapping_fingerprint=str(body.get("mapping_fingerprint", "")),
             generation=int(body.get("generation", 0)),
@@ -134,14 +132,14 @@ class Checkpoints:
             "mapping_fingerprint": checkpoint.mapping_fingerprint,
             "generation": checkpoint.generation,
             "read_fully_by": checkpoint.read_fully_by,
-            **_parts("delta_link", checkpoint.delta_link),
+            **cut_text("delta_link", checkpoint.delta_link),
         }
         for name in ("full_read", "comparison"):
             part: FullRead | Comparison | None = getattr(checkpoint, name)
             if part:
                 # `dataclasses.asdict` of Python 3.13.0 never lets go of an instance with slots.
                 stored = {slot: getattr(part, slot) for slot in part.__slots__}
-                body.update(_parts(name, json.dumps(stored)))
+                body.update(cut_text(name, json.dumps(stored)))
         if checkpoint.polled_at:
             body["polled_at"] = checkpoint.polled_at.isoformat()
         return self._documents.put(_PARTITION, _name(task), body, checkpoint.version)
@@ -149,20 +147,6 @@ class Checkpoints:
 
 def _name(task: TaskMapping) -> str:
     return f"{task.template}|{task.task}"
-
-
-def _parts(name: str, text: str) -> dict[str, Scalar]:
-    return {
-        f"{name}_{number}": text[start : start + LINK_PART]
-        for number, start in enumerate(range(0, len(text), LINK_PART))
-    }
-
-
-def _joined(body: Mapping[str, Scalar], name: str) -> str:
-    parts: list[str] = []
-    while f"{name}_{len(parts)}" in body:
-        parts.append(str(body[f"{name}_{len(parts)}"]))
-    return "".join(parts)
 
 
 def _time(value: object) -> datetime | None:

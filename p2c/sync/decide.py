@@ -17,6 +17,8 @@ from p2c.sync.ledger import Entry
 
 LEFT_KEPT = 20
 """Keys that a row no longer has for which it is remembered which fields p2c wrote."""
+KEYS_NAMED = 10
+"""Records of a deleted row that its reason names, the latest."""
 FnoRecord = Mapping[str, object]
 Found = Mapping[tuple[str, ...], FnoRecord]
 """Records seen in F&O by the identity of their key."""
@@ -276,10 +278,10 @@ def _known_hashes(task: TaskMapping, entry: Entry, mapped: Mapped) -> Mapping[st
     identity = mapped.key.identity
     if _current_identity(entry) == identity:
         return entry.hashes
-    if all(known.identity != identity for known in entry.keys):
+    left = entry.left.get(identity)
+    if left is None and all(known.identity != identity for known in entry.keys):
         return {}
     doubtful = _doubtful(task, mapped)
-    left = entry.left.get(identity)
     marks = task.retired if _retires(task) else {}
     return {field: MAYBE for field in doubtful if left is None or field in left or field in marks}
 
@@ -292,8 +294,13 @@ def _left(entry: Entry, key: RecordKey) -> dict[Identity, frozenset[str]]:
     left = {identity: fields for identity, fields in entry.left.items() if identity != key.identity}
     current = _current_identity(entry)
     if current and current != key.identity:
-        left[current] = frozenset(field for field in entry.hashes if _written(entry.hashes, field))
+        left[current] = written_fields(entry.hashes)
     return dict(list(left.items())[-LEFT_KEPT:])
+
+
+def written_fields(hashes: Mapping[str, str]) -> frozenset[str]:
+    """Return the fields of a record that p2c wrote, or may have."""
+    return frozenset(field for field in hashes if _written(hashes, field))
 
 
 def _doubtful(task: TaskMapping, mapped: Mapped) -> dict[str, str]:
@@ -341,8 +348,10 @@ def _retired_reason(task: TaskMapping, seen: Sequence[RecordKey]) -> Reason:
     )
 
 
-def _named(keys: Iterable[RecordKey]) -> str:
-    return ", ".join(str(key) for key in keys)
+def _named(keys: Sequence[RecordKey]) -> str:
+    named = ", ".join(str(key) for key in keys[-KEYS_NAMED:])
+    more = len(keys) - KEYS_NAMED
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def _patchable(task: TaskMapping, mapped: Mapped) -> dict[str, Value | None]:

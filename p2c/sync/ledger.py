@@ -15,6 +15,7 @@ from typing import Any
 
 from p2c.mapping.result import Prerequisite
 from p2c.model import Identity, Outcome, Reason, RecordKey, RowId
+from p2c.sync.long_text import cut_text, joined_text
 from p2c.sync.ports import Document, Documents, Put, Scalar
 
 BUCKETS = 16
@@ -56,8 +57,9 @@ class Entry:
         unsettled_until: Until then a request of an earlier claim may still take effect in F&O;
             None when what F&O holds is known.
         keys: Every key p2c wrote, or was about to write, for this row; the current one last.
-        left: Identity of a key that the row no longer has to the fields p2c wrote under it; a
-            former key may be missing here, then it may have been any field.
+        left: Identity of a key that the row is no longer mapped to, or has lost to another row, to
+            the fields p2c wrote under it; a former key of `keys` may be missing here, then it may
+            have been any field.
         hashes: Field of the current key's record to the hash of what it holds.
         waits_for: The prerequisite a waiting row waits for.
         intended: What an unconfirmed write was to come to; None when nothing is unconfirmed.
@@ -240,7 +242,10 @@ def _tally_puts(tallies: Iterable[Tally]) -> list[Put]:
 def _encode(entry: Entry) -> dict[str, Scalar]:
     body: dict[str, Scalar] = {
         "epoch": entry.epoch,
-        "keys": _compact([[key.entity_set, *map(list, key.parts)] for key in entry.keys]),
+        # A row that keeps moving gets a key each time.
+        **cut_text(
+            "keys", _compact([[key.entity_set, *map(list, key.parts)] for key in entry.keys])
+        ),
         "hashes": _compact(dict(entry.hashes)),
         "execution": entry.execution,
         "counted": _compact(dict(list(entry.counted.items())[-EXECUTIONS_COUNTED:])),
@@ -276,7 +281,7 @@ def _encode(entry: Entry) -> dict[str, Scalar]:
 
 def _encode_left(entry: Entry) -> dict[str, Scalar]:
     left = [[identity, sorted(fields)] for identity, fields in entry.left.items()]
-    return {"left": _compact(left)} if left else {}
+    return cut_text("left", _compact(left)) if left else {}
 
 
 def _decode(document: Document) -> Entry:
@@ -294,10 +299,10 @@ def _decode(document: Document) -> Entry:
         epoch=int(body.get("epoch", 0)),
         claim=claim,
         unsettled_until=_optional_time(body.get("unsettled_until")),
-        keys=tuple(_decode_key(key) for key in json.loads(str(body.get("keys", "[]")))),
+        keys=tuple(_decode_key(key) for key in json.loads(joined_text(body, "keys") or "[]")),
         left={
             tuple(identity): frozenset(fields)
-            for identity, fields in json.loads(str(body.get("left", "[]")))
+            for identity, fields in json.loads(joined_text(body, "left") or "[]")
         },
         hashes=json.loads(str(body.get("hashes", "{}"))),
         outcome=Outcome(str(body["outcome"])) if "outcome" in body else None,

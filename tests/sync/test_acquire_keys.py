@@ -28,6 +28,7 @@ from tests.sync.builders import (
     REFUSED,
     TEMPLATES,
     Bench,
+    CrashError,
     forget_requests,
     in_fno,
     names_in_fno,
@@ -375,3 +376,31 @@ def test_a_lost_current_key_leaves_nothing_certain_of_the_one_before():
     assert (lost.keys, lost.hashes) == ((key("B"),), entry.hashes)
     lost = without_keys(entry, {key("A").identity, key("B").identity})
     assert (lost.keys, lost.hashes) == ((), {})
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_row_that_lost_its_number_to_a_worker_that_died_clears_what_it_wrote_there(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, elsewhere: bool
+):
+    first = bench.account(1, account="A")
+    bench.process(ACCOUNTS, first)
+    if elsewhere:
+        bench.account(1, account="C")
+        bench.process(ACCOUNTS, first)
+    bench.account(1, account="B")
+    second = bench.account(2, account="A")
+    real = bench.stores.ledger.put_all
+
+    def die(partition: str, puts: Any) -> Any:
+        if partition.startswith("owner|") and puts[0].version is not None:
+            raise CrashError
+        return real(partition, puts)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(bench.stores.ledger, "put_all", die)
+        with pytest.raises(CrashError):
+            bench.process(ACCOUNTS, second)
+    assert key("A") not in bench.entry(ACCOUNTS, first).keys
+    bench.sales.put("account", first, accountnumber="A", name=None)
+    bench.process(ACCOUNTS, first)
+    assert bench.fno.records["Customers", "usmf", "a"]["Name"] == ""

@@ -16,10 +16,11 @@ from p2c.errors import (
 )
 from p2c.mapping.task import TaskMapping
 from p2c.sync.backoff import Backoff
-from p2c.sync.checkpoints import LINK_PART, Checkpoint, Checkpoints, FullRead
+from p2c.sync.checkpoints import Checkpoint, Checkpoints, FullRead
 from p2c.sync.enumerate_changes import EnumerateChanges, cut_into_messages
 from p2c.sync.executions import Executions
 from p2c.sync.ledger import bucket_of
+from p2c.sync.long_text import TEXT_PART
 from p2c.sync.messages import EnumerateMessage, RowsMessage
 from tests.support.memory import START, MemoryDocuments
 from tests.sync.builders import (
@@ -463,10 +464,10 @@ def test_rows_messages_are_all_that_an_enumeration_queues():
 def test_a_checkpoint_reads_back_as_it_was_saved_whatever_its_links_length():
     checkpoints = Checkpoints(MemoryDocuments())
     full = FullRead(
-        EXECUTION, 4, "rows", link="n" * LINK_PART * 2, delta_link="d" * 40, read=12, force=True
+        EXECUTION, 4, "rows", link="n" * TEXT_PART * 2, delta_link="d" * 40, read=12, force=True
     )
     saved = Checkpoint(
-        delta_link="l" * (LINK_PART + 1),
+        delta_link="l" * (TEXT_PART + 1),
         select_fingerprint="s",
         mapping_fingerprint="m",
         generation=4,
@@ -479,7 +480,7 @@ def test_a_checkpoint_reads_back_as_it_was_saved_whatever_its_links_length():
 
 def test_a_shorter_link_leaves_nothing_of_a_longer_one():
     checkpoints = Checkpoints(MemoryDocuments())
-    version = checkpoints.save(ACCOUNTS, Checkpoint(delta_link="l" * (LINK_PART + 1)))
+    version = checkpoints.save(ACCOUNTS, Checkpoint(delta_link="l" * (TEXT_PART + 1)))
     checkpoints.save(ACCOUNTS, Checkpoint(version=version, delta_link="short"))
     assert checkpoints.read(ACCOUNTS).delta_link == "short"
 

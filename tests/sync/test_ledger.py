@@ -109,6 +109,18 @@ def test_an_entry_reads_back_as_it_was_written(entry: Entry):
     assert ledger.read([entry.row_id])[entry.row_id] == replace(entry, version=version)
 
 
+def test_an_entry_of_a_row_that_moved_a_thousand_times_is_stored_like_any_other(ledger: Ledger):
+    parts = ("ContactPersonPartyNumber", "CON-01000-BVRCPS"), ("AssociatedPartyNumber", "")
+    keys = tuple(
+        RecordKey("CDSContactPersons", (parts[0], (parts[1][0], f"ACC-{number:05}-K3V9QD")))
+        for number in range(1000)
+    )
+    fields = frozenset(f"SomeFieldWithALongName{number}" for number in range(100))
+    entry = Entry(row_id(1), keys=keys, left={key.identity: fields for key in keys[:20]})
+    version = ledger.write([Change(entry)])[entry.row_id]
+    assert ledger.read([entry.row_id])[entry.row_id] == replace(entry, version=version)
+
+
 @settings(max_examples=30, deadline=None)
 @given(PREREQUISITES)
 def test_a_prerequisite_reads_back_as_it_was_written(prerequisite: Prerequisite):

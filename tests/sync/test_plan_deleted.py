@@ -197,3 +197,14 @@ def test_the_reason_of_a_reported_row_says_what_stays(known: Entry, code: str, s
     reason = deleted_reason(known)
     assert reason.code == code
     assert says in reason.text
+
+
+def test_of_very_many_records_of_a_deleted_row_the_latest_are_named():
+    keys = [contact_key(f"ACC-{number}") for number in range(1000)]
+    known = entry(*keys, Name="Ida", IsInactive="No")
+    plan = plan_deleted(MAPPED_MARK, known, seen(MAPPED_MARK, *map(record, keys)), HASH_KEY)
+    assert len(plan.operations) == 1000
+    assert plan.reason is not None
+    assert "ACC-990), Contacts" in plan.reason.text
+    assert "ACC-989)" not in plan.reason.text
+    assert "Party=ACC-999) and 990 more has IsInactive=Yes now" in plan.reason.text
