@@ -109,6 +109,7 @@ class Driver:
         self._noted: set[str] = set()
         self._left: P2cError | None = None
         self._unreadable = 0
+        self._left_out = False
 
     def run(self, *, all_data: bool = False, accept_deletes: bool = False) -> RunResult:
         """Enumerate and process the app's templates, prerequisites first.
@@ -172,7 +173,10 @@ class Driver:
                 self._app.runtime, choice, trigger="retry", execution=self._execution
             )
             for row in retried.not_rejected:
-                self._progress.note(f"{row} is not rejected, so it was not queued.")
+                self._progress.note(
+                    f"{row} is not rejected, so it was not queued; 'resync' takes any row."
+                )
+            self._left_out = bool(retried.not_rejected)
             for template in retried.queued:
                 self._drain([template])
 
@@ -216,7 +220,7 @@ class Driver:
         }
         tallies = (tally for tasks in counts.values() for tally in tasks.values())
         status = status_of(tallies, error=error is not None)
-        if self._unreadable and status == "Completed":
+        if (self._unreadable or self._left_out) and status == "Completed":
             status = "Warning"
         return RunResult(self._execution, status, counts, self._app.meter.snapshot(), error)
 

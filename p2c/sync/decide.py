@@ -170,7 +170,9 @@ def deleted_reason(entry: Entry) -> Reason:
         )
     if entry.outcome is None or (entry.reason and entry.reason.code == "came-and-went"):
         return Reason(
-            "came-and-went", f"{gone}, and F&O never had it: it came and went between two polls."
+            "came-and-went",
+            "The row is not in Sales, and F&O never had it: it came and went between two polls, or "
+            "its id is that of no row of this table.",
         )
     return Reason("deleted-in-sales", f"{gone}, and it has no record in F&O.")
 

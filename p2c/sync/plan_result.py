@@ -9,6 +9,10 @@ from p2c.model import Outcome, Reason, RecordKey, RowId, Value
 from p2c.sync.executions import counts_as_json
 
 Action = Literal["create", "update", "retire"]
+IN_HAND = Reason(
+    "in-hand",
+    "Another worker has the row in hand, so what is left to do for it is not known yet.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,10 @@ class PlanResult:
         """``Changes``, ``NoChanges``, or ``Incomplete`` when there may be some unseen."""
         if any(self.writes.values()):
             return "Changes"
-        complete = not (self.cut_short or self.unseen or self.asked)
+        in_hand = any(
+            IN_HAND.code in codes for tasks in self.reasons.values() for codes in tasks.values()
+        )
+        complete = not (self.cut_short or self.unseen or self.asked or in_hand)
         return "NoChanges" if complete else "Incomplete"
 
     def as_json(self, rows: Callable[[str, str], object]) -> dict[str, object]:

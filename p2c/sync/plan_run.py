@@ -24,7 +24,7 @@ from p2c.sync.messages import (
     put_together,
     read_message,
 )
-from p2c.sync.plan_result import Action, PlannedRow, PlannedWrite, PlanResult
+from p2c.sync.plan_result import IN_HAND, Action, PlannedRow, PlannedWrite, PlanResult
 from p2c.sync.ports import Documents
 from p2c.sync.prerequisites import WaitingRows
 from p2c.sync.row_work import Work
@@ -39,10 +39,6 @@ from p2c.sync.what_if import (
 )
 
 TRIGGER = "plan"
-IN_HAND = Reason(
-    "in-hand",
-    "Another worker has the row in hand, so what is left to do for it is not known yet.",
-)
 
 Tell = Callable[[PlannedRow], None]
 _Place = tuple[str, str, RowId]

@@ -142,10 +142,19 @@ def test_a_retry_may_process_its_rows_at_once(world, rejected):
     document = json.loads(done.stdout)
     counts = document["templates"]["accounts"]["tasks"]["Accounts - Customers"]
     assert (counts["read"], counts["created"], counts["rejected"]) == (2, 1, 1)
-    assert f"{rejected['well']} is not rejected, so it was not queued." in done.stderr
+    left_out = (
+        f"{rejected['well']} is not rejected, so it was not queued; 'resync' takes any row.\n"
+    )
+    assert left_out in done.stderr
     state = world.document("status")
     assert state["queues"]["accounts"]["messages"] == 0
     assert execution(state, document["execution_id"])["status"] == "Warning"
+
+
+def test_a_row_that_was_not_queued_is_a_warning_also_where_the_others_go_well(world, rejected):
+    world.change(f"accounts({rejected['country']})", address1_country="Norway")
+    ids = rejected["country"], rejected["well"]
+    assert world.document("rejected", "retry", *ids, "--run", status=1)["status"] == "Warning"
 
 
 def test_the_list_can_be_of_one_code(world, rejected):

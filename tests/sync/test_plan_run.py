@@ -6,7 +6,7 @@ import pytest
 
 from p2c.errors import UnavailableError
 from p2c.model import Outcome
-from p2c.sync.plan_run import IN_HAND
+from p2c.sync.plan_result import IN_HAND
 from p2c.sync.what_if import PEEKED
 from tests.sync.builders import (
     ACCOUNTS,
@@ -113,6 +113,7 @@ def test_a_row_that_another_worker_holds_is_said_to_be_in_hand() -> None:
     result, (row,) = plan(bench, "accounts")
     assert (row.outcome, row.reason) == (Outcome.WAITING, IN_HAND)
     assert result.counts["accounts"][ACCOUNTS.task][Outcome.WAITING] == 1
+    assert result.status == "Incomplete"
 
 
 def test_a_message_that_cannot_be_read_is_counted_and_left() -> None:
