@@ -115,6 +115,10 @@ class RowSync:
                 report.refused = error
                 until = self.backoff[error.service].unavailable()
                 self._put_back(message, held, until, report)
+            except Exception:
+                with contextlib.suppress(RetryLaterError):
+                    self._let_go(message, held)
+                raise
         return report
 
     def claim(self, task: TaskMapping, message: RowsMessage, report: Report) -> Held:
@@ -331,6 +335,19 @@ class RowSync:
         self._send(message, until, rows=rows)
         held.finish([(entry, {}) for entry in held.entries.values()])
         report.wait(until)
+
+    def _let_go(self, message: RowsMessage, held: Held) -> None:
+        """Give rows free after a failure nobody foresaw, as one who takes them over would.
+
+        The message comes again; were the claims left to run out, its last try would leave one, and
+        the row could not be recorded as rejected.
+        """
+        settle = timedelta(seconds=self._runtime.settle_seconds)
+        entries = list(held.entries.values())
+        left = [take_over(entry, settle) for entry in entries]
+        settled = {entry.row_id for entry in entries if not entry.unsettled_until}
+        self.queue_verifications(message, [found for found in left if found.row_id in settled])
+        held.finish([(entry, {}) for entry in left])
 
     def _send(
         self,

@@ -31,6 +31,8 @@ from tests.sync.builders import (
     rows_of_one_bucket,
 )
 
+TRIES = 5
+"""As host.json has it."""
 GONE = {"kind": "rows", "template": "leads", "execution": "e", "task": "t", "rows": [row_id(1)]}
 
 
@@ -185,6 +187,37 @@ def test_each_round_waits_longer_and_the_last_one_rejects(bench: Bench):
 def summary_counts(bench: Bench) -> dict[Outcome, int]:
     counts = Executions(bench.runtime()).counts(EXECUTION)["accounts"][ACCOUNTS.task]
     return {outcome: count for outcome, count in counts.items() if count}
+
+
+def test_a_row_that_fails_each_time_after_it_was_claimed_is_rejected_in_the_end(bench: Bench):
+    """As the host does it: tries in quick succession, after the fifth the poison queue at once."""
+    row = bench.account(1)
+
+    def fail(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    bench.fno.find = fail  # type: ignore[method-assign]
+    bench.queues["accounts"].send(bench.rows(ACCOUNTS, row).model_dump_json())
+    for _ in range(40):
+        message = next((found for found, _ in bench.queued("accounts") if not found.verify), None)
+        if message is None:
+            break
+        others = [found for found in bench.take_all("accounts") if found != message]
+        for other in others:
+            bench.queues["accounts"].send(other.model_dump_json())
+        bench.clock.advance(ROUND_SECONDS * ROUNDS)
+        for _ in range(TRIES):
+            with pytest.raises(ZeroDivisionError):
+                handle(bench, message)
+            bench.clock.advance(2)
+        settle(bench, message)
+    entry = bench.entry(ACCOUNTS, row)
+    assert (entry.outcome, entry.claim) == (Outcome.REJECTED, None)
+    assert entry.reason is not None
+    assert entry.reason.code == "worker-failed"
+    # What was sent before it failed may act yet, so it is looked at when nothing can any more.
+    assert entry.unsettled_until is not None
+    assert [message.verify for message, _ in bench.queued("accounts")] == [True]
 
 
 def test_a_row_that_was_rejected_so_is_written_when_it_is_retried(bench: Bench):

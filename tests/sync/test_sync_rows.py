@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from p2c.errors import (
-    P2cError,
     RequestError,
     ServiceRefusedError,
     ThrottledError,
@@ -23,7 +22,6 @@ from tests.sync.builders import (
     EXECUTION,
     SETTLE_SECONDS,
     Bench,
-    CrashError,
     Fuse,
     counts,
     forget_requests,
@@ -473,11 +471,29 @@ def test_what_is_written_first_is_in_the_ledger_before_it_is_sent(bench: Bench):
     assert entry.intended is Outcome.CREATED
 
 
-@pytest.mark.parametrize("error", [CrashError(), ZeroDivisionError()])
-def test_a_failure_nobody_foresaw_leaves_the_claims_to_run_out(bench: Bench, error: Exception):
+def test_a_failure_nobody_foresaw_gives_the_rows_free_and_has_them_verified(bench: Bench):
     row = bench.account(1)
-    bench.sales.errors.append(error)
-    with pytest.raises(type(error)):
+    bench.sales.errors.append(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
         bench.process(ACCOUNTS, row)
-    assert not isinstance(error, P2cError)
+    entry = bench.entry(ACCOUNTS, row)
+    assert (entry.claim, entry.unsettled_until) == (None, bench.later(SETTLE_SECONDS))
+    assert bench.queued("accounts") == [(bench.rows(ACCOUNTS, row, verify=True), SETTLE_SECONDS)]
+
+
+def test_a_failure_in_which_storage_is_gone_leaves_the_claims_to_run_out(bench: Bench):
+    row = bench.account(1)
+    real = bench.stores.ledger.put_all
+
+    def fail(*_: Any) -> Any:
+        bench.stores.ledger.put_all = gone  # type: ignore[method-assign]
+        raise ZeroDivisionError
+
+    def gone(*_: Any) -> Any:
+        raise UnavailableError("down", service="storage")
+
+    bench.fno.find = fail  # type: ignore[method-assign]
+    with pytest.raises(ZeroDivisionError):
+        bench.process(ACCOUNTS, row)
+    bench.stores.ledger.put_all = real  # type: ignore[method-assign]
     assert bench.entry(ACCOUNTS, row).claim is not None
