@@ -11,6 +11,8 @@ MAKEFLAGS += --no-builtin-rules
 DEV := .venv
 DEMO := .venv-demo
 OLDEST := .venv-3.11
+# More than a small machine has cores: many tests wait for services, hosts and storage.
+WORKERS := 4
 # Whole runs and the functions are tested on the Python that Azure runs them on.
 UNIT := $(addprefix tests/,dataverse fno mapping odata sandbox settings storage sync templates contract)
 
@@ -39,7 +41,7 @@ check: setup  ## Lint, formatting, types and layers
 
 .PHONY: test
 test: setup  ## All tests on 3.13; where there is a Python 3.11, the package's tests on it too
-	$(DEV)/bin/python -m pytest -n 2
+	$(DEV)/bin/python -m pytest -n $(WORKERS)
 	@if tools/find-python 3.11 >/dev/null 2>&1; then \
 		$(MAKE) --no-print-directory test-3.11; \
 	else \
@@ -48,7 +50,7 @@ test: setup  ## All tests on 3.13; where there is a Python 3.11, the package's t
 
 .PHONY: test-3.11
 test-3.11: $(OLDEST)/.installed  ## The package's tests on the oldest Python it supports
-	$(OLDEST)/bin/python -m pytest -n 2 -m "not slow and not worker" $(UNIT)
+	$(OLDEST)/bin/python -m pytest -n $(WORKERS) -m "not slow and not worker" $(UNIT)
 
 $(OLDEST)/.installed: requirements-dev.txt
 	test -x $(OLDEST)/bin/python || "$$(tools/find-python 3.11)" -m venv $(OLDEST)

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,6 +37,9 @@ template = "accounts"
 [value_maps.countries]
 "Deutschland" = "DE"
 """
+
+
+_stopping = threading.Event()
 
 
 class DemoError(Exception):
@@ -65,7 +69,10 @@ class P2c:
 
         Raises:
             DemoError: It ends with another status than expected.
+            KeyboardInterrupt: The demo is to stop, which went unheard where it was noticed first.
         """
+        if _stopping.is_set():
+            raise KeyboardInterrupt
         done = subprocess.run(
             [sys.executable, "-m", "p2c", *words],
             cwd=ROOT,
@@ -259,6 +266,8 @@ def _only_task(template: dict[str, Any], within: str = "") -> dict[str, int]:
 
 
 def _stop(_number: int, _frame: object) -> NoReturn:
+    # What is raised here is lost when it interrupts a finalizer.
+    _stopping.set()
     raise KeyboardInterrupt
 
 

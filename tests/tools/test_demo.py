@@ -71,11 +71,11 @@ def test_a_demo_that_is_stopped_leaves_no_process(how) -> None:
     mark = uuid.uuid4().hex
     with start(mark) as demo:
         for line in demo.stdout:
-            if line.startswith("p2c run"):  # Everything is up and the first run begins.
+            if line.startswith("p2c plan"):  # Everything is up and the first command begins.
                 break
         assert len(marked(mark)) > 2
         demo.send_signal(how)
-        demo.wait(30)
+        demo.wait(60)
         demo.stdout.close()
     deadline = time.monotonic() + 20
     while marked(mark):
