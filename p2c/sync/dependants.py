@@ -11,6 +11,7 @@ finds every row is in ``docs/guarantees.md``.
 """
 
 import json
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -72,6 +73,7 @@ class ChangedLookups:
         self._runtime = runtime
         self._documents: Documents = runtime.stores.ledger
         self._notes = KnownNotes(self._documents)
+        self._noting = threading.Lock()
         self._executions = Executions(runtime)
         self._dependants = dependants_of(runtime.templates.values())
 
@@ -113,27 +115,46 @@ class ChangedLookups:
         partition = _PARTITION + table
         pending = list(seen)
         while pending:  # Each further round means that another worker noted something meanwhile.
-            epoch = self._notes.epoch(partition)
-            unsure = [row for row in pending if not _agrees(epoch.notes.get(row), seen[row])]
-            stored = self._documents.get_many(partition, unsure)
-            notes = {row: noted(_read(stored.get(row)), seen[row]) for row in unsure}
-            puts = [
-                Put(row, _body(known), stored[row].version if row in stored else None)
-                for row, known in notes.items()
-                if known is not None
-            ]
-            versions = self._put(partition, [put for put in puts if put.version is None])
-            versions |= self._change(epoch, [put for put in puts if put.version is not None])
-            for put in puts:
-                if put.name in versions and "searching" in put.body:
-                    version = versions[put.name]
-                    marked[put.name] = Document(partition, put.name, put.body, version)
-            agreeing = [row for row, known in notes.items() if known is None]
-            first_seen = [put.name for put in puts if put.version is None and put.name in versions]
-            remembered = [row for row in (*agreeing, *first_seen) if row not in marked]
-            self._notes.remember(epoch, {row: seen[row].hashes for row in remembered})
-            pending = [put.name for put in puts if put.name not in versions]
+            pending = self._unsure(self._notes.epoch(partition), pending, seen)
+            if pending:
+                # Threads of one process would race for notes of the same rows, and lose.
+                with self._noting:
+                    pending = self._note(partition, pending, seen, marked)
         return marked
+
+    def _note(
+        self,
+        partition: str,
+        pending: Sequence[RowId],
+        seen: Mapping[RowId, Seen],
+        marked: dict[RowId, Document],
+    ) -> list[RowId]:
+        """Note and mark once; return the rows that another worker noted meanwhile."""
+        epoch = self._notes.epoch(partition)
+        unsure = self._unsure(epoch, pending, seen)
+        stored = self._documents.get_many(partition, unsure) if unsure else {}
+        notes = {row: noted(_read(stored.get(row)), seen[row]) for row in unsure}
+        puts = [
+            Put(row, _body(known), stored[row].version if row in stored else None)
+            for row, known in notes.items()
+            if known is not None
+        ]
+        versions = self._put(partition, [put for put in puts if put.version is None])
+        versions |= self._change(epoch, [put for put in puts if put.version is not None])
+        for put in puts:
+            if put.name in versions and "searching" in put.body:
+                version = versions[put.name]
+                marked[put.name] = Document(partition, put.name, put.body, version)
+        agreeing = [row for row, known in notes.items() if known is None]
+        first_seen = [put.name for put in puts if put.version is None and put.name in versions]
+        remembered = [row for row in (*agreeing, *first_seen) if row not in marked]
+        self._notes.remember(epoch, {row: seen[row].hashes for row in remembered})
+        return [put.name for put in puts if put.name not in versions]
+
+    @staticmethod
+    def _unsure(epoch: Epoch, rows: Sequence[RowId], seen: Mapping[RowId, Seen]) -> list[RowId]:
+        """Return the rows whose notes are not known to hold what was seen."""
+        return [row for row in rows if not _agrees(epoch.notes.get(row), seen[row])]
 
     def _seen(self, task: TaskMapping, rows: Iterable[SourceRow]) -> dict[str, dict[RowId, Seen]]:
         """Gather the watched columns of the rows themselves and of those they refer to."""

@@ -1,15 +1,20 @@
 """Rows that change because a value behind a lookup did: found, queued and counted."""
 
+import contextlib
 import json
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from p2c.errors import UnavailableError
-from p2c.model import Outcome, RowId
-from p2c.sync.dependants import Known, Seen, noted
+from p2c.model import Document, Outcome, Put, RowId
+from p2c.sync.dependants import ChangedLookups, Known, Seen, noted
 from p2c.sync.executions import Executions
 from p2c.sync.sync_rows import RowSync
+from tests.support.memory import MemoryDocuments
 from tests.sync.builders import (
     ACCOUNTS,
     CONTACTS,
@@ -234,6 +239,38 @@ def test_a_comparison_stores_what_is_new_and_marks_what_changed(
     known: Known | None, seen: Seen, stored: Known | None
 ):
     assert noted(known, seen) == stored
+
+
+class NarrowDocuments(MemoryDocuments):
+    """Documents whose readers wait a moment for each other, so that threads race if they can."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meeting = threading.Barrier(2)
+        self.stored = 0
+
+    def get_many(self, partition: str, names: Sequence[str]) -> dict[str, Document]:
+        found = super().get_many(partition, names)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self.meeting.wait(0.2)
+        return found
+
+    def put_all(self, partition: str, puts: Sequence[Put]) -> dict[str, str] | str:
+        self.stored += 1
+        return super().put_all(partition, puts)
+
+
+def test_threads_that_see_the_same_rows_first_note_them_once(bench: Bench):
+    ledger = NarrowDocuments()
+    bench.stores = replace(bench.stores, ledger=ledger)
+    lookups = ChangedLookups(bench.runtime())
+    seen = {bench.account(number): Seen({"accountnumber": "hash"}) for number in range(3)}
+    threads = [threading.Thread(target=lookups.compare, args=("account", seen)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ledger.stored == 1
 
 
 def test_two_values_read_within_one_message_count_as_a_change():
