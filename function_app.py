@@ -9,7 +9,7 @@ import azure.functions as func
 
 from p2c.bootstrap import poison_queue_name, queue_name
 from p2c.functions import http, queues, timers
-from p2c.functions.current import current_app
+from p2c.functions.current import current_app, invocation
 from p2c.functions.logs import quiet_libraries
 from p2c.settings import STORAGE, schedule_setting
 from p2c.templates import shipped_names
@@ -29,20 +29,23 @@ def _register(template: str) -> None:
         use_monitor=True,
         run_on_startup=False,
     )
-    def enumerate_changes(timer: func.TimerRequest) -> None:  # noqa: ARG001  the worker passes it
-        timers.enumerate_on_timer(current_app(), template)
+    def enumerate_changes(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001  the worker passes it
+        with invocation(context):
+            timers.enumerate_on_timer(current_app(), template)
 
     @app.function_name(f"sync_{name}")
     @app.queue_trigger(arg_name="message", queue_name=queue_name(template), connection=STORAGE)
-    def sync(message: func.QueueMessage) -> None:
-        queues.handle(current_app, template, message.get_body().decode())
+    def sync(message: func.QueueMessage, context: func.Context) -> None:
+        with invocation(context):
+            queues.handle(current_app, template, message.get_body().decode())
 
     @app.function_name(f"settle_{name}")
     @app.queue_trigger(
         arg_name="message", queue_name=poison_queue_name(template), connection=STORAGE
     )
-    def settle(message: func.QueueMessage) -> None:
-        queues.settle(current_app, template, message.get_body().decode())
+    def settle(message: func.QueueMessage, context: func.Context) -> None:
+        with invocation(context):
+            queues.settle(current_app, template, message.get_body().decode())
 
 
 for _template in shipped_names():
@@ -51,57 +54,65 @@ for _template in shipped_names():
 
 @app.function_name("resync")
 @app.route(route="resync/{template}", methods=["POST"], trigger_arg_name="request")
-def resync(request: func.HttpRequest) -> func.HttpResponse:
+def resync(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Queue a request to enumerate some or all rows of a template."""
-    return http.post_resync(current_app, request)
+    with invocation(context):
+        return http.post_resync(current_app, request)
 
 
 @app.function_name("plan")
 @app.route(route="plan/{template}", methods=["GET"], trigger_arg_name="request")
-def plan(request: func.HttpRequest) -> func.HttpResponse:
+def plan(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Show what a run of a template would write."""
-    return http.get_plan(current_app, request)
+    with invocation(context):
+        return http.get_plan(current_app, request)
 
 
 @app.function_name("executions")
 @app.route(route="executions", methods=["GET"], trigger_arg_name="request")
-def executions(request: func.HttpRequest) -> func.HttpResponse:
+def executions(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """List the newest executions."""
-    return http.get_executions(current_app, request)
+    with invocation(context):
+        return http.get_executions(current_app, request)
 
 
 @app.function_name("execution")
 @app.route(route="executions/{id}", methods=["GET"], trigger_arg_name="request")
-def execution(request: func.HttpRequest) -> func.HttpResponse:
+def execution(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Show one execution."""
-    return http.get_execution(current_app, request)
+    with invocation(context):
+        return http.get_execution(current_app, request)
 
 
 @app.function_name("row")
 @app.route(route="rows/{template}/{row}", methods=["GET"], trigger_arg_name="request")
-def row(request: func.HttpRequest) -> func.HttpResponse:
+def row(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Explain why a row is where it is."""
-    return http.get_row(current_app, request)
+    with invocation(context):
+        return http.get_row(current_app, request)
 
 
 @app.function_name("rejected")
 @app.route(route="rejected", methods=["GET"], trigger_arg_name="request")
-def rejected(request: func.HttpRequest) -> func.HttpResponse:
+def rejected(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """List rejected rows."""
-    return http.get_rejected(current_app, request)
+    with invocation(context):
+        return http.get_rejected(current_app, request)
 
 
 @app.function_name("retry")
 @app.route(route="rejected/retry", methods=["POST"], trigger_arg_name="request")
-def retry(request: func.HttpRequest) -> func.HttpResponse:
+def retry(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Queue rejected rows again."""
-    return http.post_retry(current_app, request)
+    with invocation(context):
+        return http.post_retry(current_app, request)
 
 
 @app.function_name("health")
 @app.route(
     route="health", methods=["GET"], trigger_arg_name="request", auth_level=func.AuthLevel.ANONYMOUS
 )
-def health(request: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  the worker passes it
+def health(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:  # noqa: ARG001  the worker passes it
     """Say whether p2c can work."""
-    return http.get_health(current_app)
+    with invocation(context):
+        return http.get_health(current_app)

@@ -17,12 +17,26 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from p2c.dataverse import DataverseClient
-from p2c.errors import ServiceRefusedError, StopError, TemplateError, UnavailableError, cut
+from p2c.errors import (
+    ServiceRefusedError,
+    SettingError,
+    StopError,
+    TemplateError,
+    UnavailableError,
+    cut,
+)
 from p2c.fno import FnoClient
 from p2c.mapping.task import CompiledTemplate
 from p2c.odata.meter import Meter
 from p2c.odata.transport import TokenProvider, Transport
-from p2c.settings import STORAGE, FoundSettings, Settings, StorageSettings, load_storage_settings
+from p2c.settings import (
+    STORAGE,
+    FoundSettings,
+    Settings,
+    StorageSettings,
+    TelemetrySettings,
+    load_storage_settings,
+)
 from p2c.storage import AzureDocuments, AzureProbe, AzureQueue, StorageAccount, SystemClock
 from p2c.sync.backoff import Backoff
 from p2c.sync.check_setup import Setup
@@ -31,10 +45,12 @@ from p2c.sync.executions import Executions
 from p2c.sync.handle_message import MessageHandler
 from p2c.sync.keep_alive import keep_claims
 from p2c.sync.limiter import Limiter
+from p2c.sync.observe import Observer
 from p2c.sync.ports import Documents
 from p2c.sync.prerequisites import WaitingRows
 from p2c.sync.runtime import Runtime, Stores
 from p2c.sync.sync_rows import KeepAlive, RowSync
+from p2c.telemetry import SILENT, Telemetry
 from p2c.templates import load_templates, shipped_names
 
 LEDGER_TABLE = "p2cledger"
@@ -82,6 +98,7 @@ class App:
     enumerate_changes: EnumerateChanges
     executions: Executions
     waiting: WaitingRows
+    observer: Observer
     meter: Meter
     source: DataverseClient
     destination: FnoClient
@@ -127,6 +144,7 @@ def build_app(
     execution: str = "",
     keep_alive: KeepAlive = keep_claims,
     read_only: bool = False,
+    telemetry: Telemetry = SILENT,
 ) -> App:
     """Put the app together.
 
@@ -135,6 +153,7 @@ def build_app(
         execution: Counts everything the process does besides the messages' own executions.
         keep_alive: Holds on to claims, and to whatever else, while a message is worked on.
         read_only: Store no key of the field hashes where there is none: no hash was stored either.
+        telemetry: Told of what the app does; `start_telemetry` makes it, and who made it closes it.
 
     Raises:
         RequestError: A name is not a template's.
@@ -155,7 +174,7 @@ def build_app(
     queue = cache(lambda template: account.queue(queue_name(template)))
     poison_queue = cache(lambda template: account.queue(poison_queue_name(template)))
     meter = Meter()
-    transports = _transports(settings, meter)
+    transports = _transports(settings, meter, telemetry)
     source = DataverseClient(transports["dataverse"])
     destination = FnoClient(transports["fno"], settings.legal_entity)
     runtime = Runtime(
@@ -169,6 +188,7 @@ def build_app(
         settle_seconds=min(settings.settle_seconds, LONGEST_SETTLE_SECONDS),
         owner=f"{os.getpid()}-{uuid.uuid4().hex}",
         execution=execution,
+        telemetry=telemetry,
     )
     limiter = Limiter(stores.state, runtime.clock, runtime.owner)
     row_sync = RowSync(runtime, keep_alive, limiter)
@@ -180,6 +200,7 @@ def build_app(
         enumerate_changes=EnumerateChanges(runtime),
         executions=Executions(runtime),
         waiting=WaitingRows(runtime),
+        observer=Observer(runtime, poison_queue),
         meter=meter,
         source=source,
         destination=destination,
@@ -252,6 +273,32 @@ def _hindered(found: FoundSettings, templates: TemplateError | None) -> dict[str
     return hindered | ({"templates": "the templates do not load"} if templates else {})
 
 
+def start_telemetry(settings: TelemetrySettings) -> Telemetry:
+    """Begin to send telemetry where the settings say; once a process.
+
+    Raises:
+        SettingError: It cannot be sent there.
+    """
+    if settings.choice == "off":
+        return SILENT
+    # Imported here because it takes a tenth of a second, and nothing of it when telemetry is off.
+    from p2c.telemetry import sdk  # noqa: PLC0415
+
+    try:
+        if settings.choice == "azure":
+            return sdk.to_azure_monitor(
+                settings.connection_string, settings.service, sampled=settings.sampled
+            )
+        send = sdk.to_otlp if settings.choice == "otlp" else sdk.to_console
+        return send(settings.service, sampled=settings.sampled)
+    except ValueError as error:
+        raise SettingError(
+            f"P2C_TELEMETRY: found '{settings.choice}', and OpenTelemetry does not take its "
+            f"settings ({cut(str(error))}); expected those in docs/telemetry.md. Mend "
+            "APPLICATIONINSIGHTS_CONNECTION_STRING or OTEL_*, or set P2C_TELEMETRY to off."
+        ) from error
+
+
 def open_queue(name: str) -> AzureQueue:
     """Open a queue by the storage settings alone, for when the rest of the app cannot be built.
 
@@ -285,11 +332,18 @@ def _load(settings: Settings, names: Sequence[str] | None) -> tuple[CompiledTemp
     )
 
 
-def _transports(settings: Settings, meter: Meter) -> dict[str, Transport]:
+def _transports(
+    settings: Settings, meter: Meter, telemetry: Telemetry = SILENT
+) -> dict[str, Transport]:
     roots = {"dataverse": settings.dataverse_url, "fno": settings.fno_url}
     return {
         service: Transport(
-            service, root, _token_provider(settings, service, root), meter, SystemClock()
+            service,
+            root,
+            _token_provider(settings, service, root),
+            meter,
+            SystemClock(),
+            telemetry=telemetry,
         )
         for service, root in roots.items()
     }

@@ -44,6 +44,11 @@ class P2cError(Exception):
         if code is not None:
             self.code = code
 
+    @property
+    def log_text(self) -> str:
+        """The message as it may be logged and stored: without what may quote values of rows."""
+        return self.message
+
 
 class StopError(P2cError):
     """Nothing further can be done until a person changes something."""
@@ -111,6 +116,8 @@ class ServiceError(P2cError):
         service_code: The service's own error code, such as ``0x80044352``, or "".
         request_id: The service's identifier of the request, for its support, or "".
         retry_after_seconds: What ``Retry-After`` said, or None when it was absent.
+        said: The part of the message that is the service's words and may quote values of rows, or
+            "". People who ask see it; it is neither logged nor stored.
     """
 
     def __init__(
@@ -122,6 +129,7 @@ class ServiceError(P2cError):
         service_code: str = "",
         request_id: str = "",
         retry_after_seconds: float | None = None,
+        said: str = "",
         code: str | None = None,
     ) -> None:
         super().__init__(message, code=code)
@@ -130,6 +138,11 @@ class ServiceError(P2cError):
         self.service_code = service_code
         self.request_id = request_id
         self.retry_after_seconds = retry_after_seconds
+        self.said = said
+
+    @property
+    def log_text(self) -> str:
+        return self.message.replace(self.said, "(words not kept)") if self.said else self.message
 
 
 class ServiceRefusedError(ServiceError, StopError):

@@ -6,9 +6,9 @@ What the values are used for is left to `p2c.bootstrap`.
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -32,6 +32,9 @@ _EXAMPLE_SCHEDULE = "0 */5 * * * *"
 """Every five minutes: a poll that finds nothing costs one request a task."""
 
 STORAGE = "AzureWebJobsStorage"
+TELEMETRY = "P2C_TELEMETRY"
+TelemetryChoice = Literal["off", "azure", "otlp", "console"]
+_INSIGHTS = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 SCHEDULE_PREFIX = "P2C_SCHEDULE_"
 _STORAGE_SUFFIXES = (
     "accountName",
@@ -123,9 +126,9 @@ def _schedule(value: str) -> str:
     fields = value.split()
     if len(fields) != len(_SCHEDULE_RANGES):
         raise ValueError(f"it has {len(fields)} fields, not six")
-    for index, field in enumerate(fields):
-        if not all(_is_schedule_item(item, index) for item in field.split(",")):
-            raise ValueError(f"its field {index + 1} is '{field}'")
+    for index, found in enumerate(fields):
+        if not all(_is_schedule_item(item, index) for item in found.split(",")):
+            raise ValueError(f"its field {index + 1} is '{found}'")
     return value
 
 
@@ -243,6 +246,11 @@ class Settings(BaseModel):
     """Key of the field hashes in the ledger, at least 32 characters. Default none: one is made
     once and kept in storage. Set it to keep the key in a vault instead."""
 
+    telemetry: TelemetryChoice = Field("off", alias=TELEMETRY)
+    """Where spans, metrics and log records are sent: ``azure`` to Application Insights, ``otlp`` to
+    an OpenTelemetry collector, ``console`` to standard error, ``off`` nowhere. Default ``off``,
+    which costs nothing; `load_telemetry_settings` reads it for those who send."""
+
     schedules: Mapping[str, Annotated[str, AfterValidator(_schedule)]] = Field(
         default_factory=dict, alias="P2C_SCHEDULE_<TEMPLATE>"
     )
@@ -274,6 +282,10 @@ _ADVICE = {
     "P2C_HASH_KEY": (
         "at least 32 characters",
         "Use 'openssl rand -hex 32', or remove the setting.",
+    ),
+    TELEMETRY: (
+        "off, azure, otlp or console",
+        "Use azure in Azure, otlp with a collector, console to look at it; see docs/telemetry.md.",
     ),
     STORAGE: (
         (
@@ -386,6 +398,47 @@ def load_storage_settings(environ: Mapping[str, str] | None = None) -> StorageSe
         raise SettingError("\n".join(problems)) from None
     _check_storage(storage, given)
     return storage
+
+
+@dataclass(frozen=True)
+class TelemetrySettings:
+    """Where telemetry goes, and what of OpenTelemetry's own settings p2c has to know.
+
+    Attributes:
+        service: Name of the app in traces: OTEL_SERVICE_NAME, the name of the function app, or p2c.
+        sampled: OTEL_TRACES_SAMPLER says which traces are sent; without it, all are.
+        connection_string: Application Insights', for ``azure`` only.
+    """
+
+    choice: TelemetryChoice
+    service: str
+    sampled: bool
+    connection_string: str = field(repr=False)
+
+
+def load_telemetry_settings(environ: Mapping[str, str] | None = None) -> TelemetrySettings:
+    """Read only where telemetry goes, so that what is wrong with other settings can be told.
+
+    Raises:
+        SettingError: P2C_TELEMETRY is wrong, or Application Insights is not named.
+    """
+    given = {k: v for k, v in (os.environ if environ is None else environ).items() if v.strip()}
+    found = given.get(TELEMETRY, "off")
+    choice = next((known for known in get_args(TelemetryChoice) if known == found), None)
+    if choice is None:
+        expected, advice = _ADVICE[TELEMETRY]
+        raise SettingError(f"{TELEMETRY}: found '{cut(found)}'; expected {expected}. {advice}")
+    if choice == "azure" and _INSIGHTS not in given:
+        raise SettingError(
+            f"{_INSIGHTS}: found nothing; expected Application Insights' connection string, since "
+            f"{TELEMETRY} is 'azure'. Copy it from its overview, or set {TELEMETRY} to off."
+        )
+    return TelemetrySettings(
+        choice=choice,
+        service=given.get("OTEL_SERVICE_NAME") or given.get("WEBSITE_SITE_NAME") or "p2c",
+        sampled="OTEL_TRACES_SAMPLER" in given,
+        connection_string=given.get(_INSIGHTS, ""),
+    )
 
 
 def _by_setting(given: Mapping[str, str]) -> dict[str, object]:

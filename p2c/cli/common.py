@@ -12,11 +12,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from p2c.bootstrap import App, build_app
+from p2c.bootstrap import App, build_app, start_telemetry
 from p2c.cli.drive import Driver, RunResult
 from p2c.cli.show import print_json, print_run, run_as_json, run_progress
 from p2c.errors import P2cError, RequestError, TemplateError
-from p2c.settings import load_settings
+from p2c.settings import load_settings, load_telemetry_settings
 from p2c.storage import SystemClock
 from p2c.sync.executions import new_execution_id
 from p2c.sync.messages import row_id
@@ -59,11 +59,19 @@ def open_app(
             f"TEMPLATE: found '{unknown[0]}'; expected one of {', '.join(known)}.",
             code="template-unknown",
         )
-    app = build_app(load_settings(), templates=templates, execution=execution, read_only=read_only)
-    try:
+    settings = load_settings()
+    telemetry = start_telemetry(load_telemetry_settings())
+    with contextlib.ExitStack() as closing:
+        closing.callback(telemetry.close)
+        app = build_app(
+            settings,
+            templates=templates,
+            execution=execution,
+            read_only=read_only,
+            telemetry=telemetry,
+        )
+        closing.callback(app.close)
         yield app
-    finally:
-        app.close()
 
 
 def carry_out(
@@ -75,8 +83,13 @@ def carry_out(
         with (
             open_app(templates, execution=new_execution_id(SystemClock().now())) as app,
             run_progress() as progress,
+            app.runtime.telemetry.span("run", {"execution_id": app.runtime.execution}) as span,
         ):
             result = work(Driver(app, progress))
+            if result.error:
+                span.fail(result.error.code)
+            for template in app.templates:
+                app.observer.ended(template.name)
         seconds = time.monotonic() - started
         if as_json:
             print_json(run_as_json(result, seconds))

@@ -201,7 +201,7 @@ class Driver:
         if error:
             # When storage is what failed, there is nowhere to record it.
             with contextlib.suppress(RetryLaterError):
-                executions.update(self._execution, error=error.message, error_code=error.code)
+                executions.update(self._execution, error=error.log_text, error_code=error.code)
         return self._result(error)
 
     def _put_back_until(self) -> datetime | None:

@@ -177,7 +177,9 @@ class DataverseClient:
                 send_before=send_before,
             )
             lost = AnswerUnknownError
-        return batch_parts(SERVICE, answer, len(operations), lost=lost)
+        parts = batch_parts(SERVICE, answer, len(operations), lost=lost)
+        self._transport.note_parts(parts)
+        return parts
 
     def who_am_i(self) -> Caller:
         """Return whom Dataverse takes us for; also tells that it takes the token.

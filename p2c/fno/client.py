@@ -176,7 +176,9 @@ class FnoClient:
             operations=len(requests),
             send_before=send_before,
         )
-        return batch_parts(SERVICE, answer, len(requests), no_privilege=_MAP_TO_USER)
+        parts = batch_parts(SERVICE, answer, len(requests), no_privilege=_MAP_TO_USER)
+        self._transport.note_parts(parts)
+        return parts
 
     def _prepare(self, operation: Operation) -> BatchRequest | PartResult:
         """Return an operation's request, or REFUSED when its values do not fit into one."""

@@ -1,17 +1,61 @@
-"""The app of this process, built at the first invocation.
+"""The app and the telemetry of this process, made at the first invocation.
 
 Indexing runs without settings, and a function that fails for want of one says so each time, so
 nothing is built at import and a failure is not remembered. Azure restarts the process when a
 setting changes.
 """
 
+import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from p2c.bootstrap import App, build_app
-from p2c.settings import load_settings
+import azure.functions as func
+
+from p2c.bootstrap import App, build_app, start_telemetry
+from p2c.errors import P2cError, SettingError
+from p2c.functions.logs import log
+from p2c.functions.unforeseen import UnforeseenError, kind_and_place
+from p2c.settings import load_settings, load_telemetry_settings
+from p2c.telemetry import SILENT, Telemetry
 
 _lock = threading.Lock()
 _built: list[App] = []
+_started: list[Telemetry] = []
+
+
+@contextmanager
+def invocation(context: func.Context) -> Iterator[None]:
+    """Carry out an invocation as a part of what the Functions host tells of it.
+
+    The worker's library does that for asynchronous functions only. Telemetry is begun here, so that
+    it tells of an app that cannot be built, too.
+
+    Raises:
+        UnforeseenError: In place of any error that is not p2c's: the host logs what is raised, and
+            the error's own text may quote a value of a row.
+    """
+    with _telemetry().within(context.trace_context.trace_parent or ""):
+        try:
+            yield
+        except P2cError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever it is, its text must not be logged
+            place = kind_and_place(error)
+            log(logging.ERROR, "A function failed", action="function", error=error)
+            raise UnforeseenError(f"p2c failed for a reason it does not know: {place}") from None
+
+
+def _telemetry() -> Telemetry:
+    """Return this process's telemetry, begun at the first call; it never keeps p2c from working."""
+    with _lock:
+        if not _started:
+            try:
+                _started.append(start_telemetry(load_telemetry_settings()))
+            except SettingError as error:
+                _started.append(SILENT)
+                log(logging.ERROR, "Telemetry is not sent", action="telemetry", error=error)
+        return _started[0]
 
 
 def current_app() -> App:
@@ -21,7 +65,8 @@ def current_app() -> App:
         SettingError, TemplateError: It cannot be built before a person mends something.
         UnavailableError, ServiceRefusedError: Storage, which keeps the key of the field hashes.
     """
+    telemetry = _telemetry()
     with _lock:
         if not _built:
-            _built.append(build_app(load_settings()))
+            _built.append(build_app(load_settings(), telemetry=telemetry))
         return _built[0]

@@ -136,7 +136,7 @@ def _log_report(report: Report, template: str, task: str, execution: str) -> Non
         task=task,
         execution_id=execution,
         error=report.refused or report.unavailable,
-        outcomes={outcome.value: count for outcome, count in report.outcomes.items()},
+        outcomes=report.outcomes,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from p2c.bootstrap import App
 from p2c.errors import RetryLaterError, ThrottledError
-from p2c.functions.logs import log
+from p2c.functions.logs import log, log_ended
 from p2c.functions.queues import settle_left_behind
 from p2c.odata.correlation import correlated
 from p2c.sync.enumerate_changes import Enumerated
@@ -24,13 +24,17 @@ def enumerate_on_timer(app: App, template: str) -> None:
     until = app.runtime.clock.monotonic() + ENUMERATE_SECONDS
     execution = app.executions.new_id()
     steps: tuple[Callable[[], None], ...] = (
+        lambda: app.observer.freshness(template),
         lambda: _sweep(app, template),
         lambda: _enumerate(app, template, execution, until),
         lambda: settle_left_behind(app, template),
         app.executions.forget_old,
+        lambda: app.observer.backlog(template),
+        lambda: _tell_ended(app, template),
     )
     failures: list[Exception] = []
-    with correlated(execution):
+    names = {"template": template, "execution_id": execution}
+    with correlated(execution), app.runtime.telemetry.span(f"timer {template}", names):
         for step in steps:
             try:
                 step()
@@ -88,6 +92,13 @@ def _enumerate(app: App, template: str, execution: str, until: float) -> None:
     _log_enumerated(template, execution, result)
     for error in result.stopped.values():
         raise error
+    if not result.unfinished and not any(result.read.values()):
+        app.observer.nothing_changed(template)
+
+
+def _tell_ended(app: App, template: str) -> None:
+    for summary in app.observer.ended(template):
+        log_ended(template, summary)
 
 
 def _log_enumerated(template: str, execution: str, result: Enumerated) -> None:

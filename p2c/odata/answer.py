@@ -142,6 +142,12 @@ def describe(answer: Answer) -> str:
     return f"a body of {len(answer.body)} bytes without an error description"
 
 
+def words(answer: Answer) -> str:
+    """Return the service's own words in what `describe` says of an answer, "" for none."""
+    found = None if is_html(answer) else fault(answer.body)
+    return found.words.rstrip(".") if found else ""
+
+
 def _until(text: str, now: datetime) -> float | None:
     try:
         moment = email.utils.parsedate_to_datetime(text)

@@ -1,7 +1,7 @@
 """What a service answered to a whole batch: its parts, or why there are none."""
 
 from p2c.errors import AnswerUnknownError, UnavailableError
-from p2c.odata.answer import Answer, describe
+from p2c.odata.answer import Answer, describe, words
 from p2c.odata.batch import read_batch
 from p2c.odata.multipart import MultipartError
 from p2c.odata.refusals import refusal
@@ -30,7 +30,9 @@ def batch_parts(
         if answer.status == 403 and no_privilege:
             raise refusal(service, answer, "a batch", code="privilege-missing", advice=no_privilege)
         advice = "Nothing of it was carried out; this is a fault of p2c, please report it."
-        raise refusal(service, answer, "a batch", code="batch-refused", advice=advice)
+        raise refusal(
+            service, answer, "a batch", code="batch-refused", advice=advice, carried_rows=True
+        )
     try:
         return read_batch(kind, answer.body, count)
     except MultipartError as error:
@@ -39,4 +41,5 @@ def batch_parts(
             service=service,
             status=answer.status,
             request_id=answer.request_id,
+            said=words(answer),
         ) from error

@@ -3,16 +3,23 @@
 from datetime import datetime
 
 from p2c.errors import RetryLaterError, ServiceRefusedError, UnavailableError
-from p2c.odata.answer import Answer, describe, fault, retry_after_seconds
+from p2c.odata.answer import Answer, describe, fault, retry_after_seconds, words
 
 
 def refusal(
-    service: str, answer: Answer, doing: str, *, code: str = "service-refused", advice: str
+    service: str,
+    answer: Answer,
+    doing: str,
+    *,
+    code: str = "service-refused",
+    advice: str,
+    carried_rows: bool = False,
 ) -> ServiceRefusedError:
     """Return the error that stops until a person has done what `advice` says.
 
     Args:
         doing: What was asked for, such as ``reading accounts``.
+        carried_rows: The request had values of rows, so the service's words may quote some.
     """
     found = fault(answer.body)
     return ServiceRefusedError(
@@ -21,6 +28,7 @@ def refusal(
         status=answer.status,
         service_code=found.code if found else "",
         request_id=answer.request_id,
+        said=words(answer) if carried_rows else "",
         code=code,
     )
 
@@ -37,6 +45,7 @@ def failing(
         service_code=found.code if found else "",
         request_id=answer.request_id,
         retry_after_seconds=retry_after_seconds(answer.headers, now),
+        said=words(answer),
     )
 
 
@@ -48,5 +57,6 @@ def unreadable(service: str, answer: Answer, doing: str, expected: str) -> Unava
         service=service,
         status=answer.status,
         request_id=answer.request_id,
+        said=words(answer),
         code="answer-unreadable",
     )

@@ -8,7 +8,7 @@ is left to the service's client.
 import random
 import socket
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -32,10 +32,12 @@ from p2c.errors import (
     UnavailableError,
 )
 from p2c.odata import urls
-from p2c.odata.answer import Answer, describe, is_html, retry_after_seconds
+from p2c.odata.answer import Answer, describe, is_html, retry_after_seconds, words
 from p2c.odata.correlation import current_execution
 from p2c.odata.meter import Meter
 from p2c.odata.outgoing import OutgoingBody, TooLateError, describe_failure
+from p2c.telemetry import SILENT, Attributes, Kind, Telemetry
+from p2c.telemetry.metrics import OPERATIONS, REQUESTS, THROTTLED
 
 READ_ATTEMPTS = 3
 """How often a read is sent at most. More belongs to the queue, which waits without a worker."""
@@ -130,6 +132,7 @@ class Transport:
         service: ``dataverse`` or ``fno``; named in errors and counted by the meter.
         root_url: Root as in the settings, without the service's path.
         jitter: Gives a number from 0 to 1 that spreads the repeats of reads.
+        telemetry: Told of every request, never with its URL, which carries keys.
     """
 
     def __init__(
@@ -142,6 +145,7 @@ class Transport:
         *,
         limits: Limits | None = None,
         jitter: Callable[[], float] = random.random,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         try:
             self.root = urls.checked_root(root_url)
@@ -153,6 +157,7 @@ class Transport:
         self._meter = meter
         self._limits = limits or Limits()
         self._jitter = jitter
+        self._telemetry = telemetry
         self._token_refused = False
         self._session = _session(self.root, self._limits.connections)
 
@@ -271,12 +276,19 @@ class Transport:
                 code="link-foreign",
             ) from error
 
+    def note_parts(self, parts: Iterable[Answer | None]) -> None:
+        """Tell how many parts of a batch's answer say that it was too much."""
+        throttled = sum(part is not None and part.status == 429 for part in parts)
+        if throttled:
+            place = {"service": self.service, "of": "operation"}
+            self._telemetry.record(THROTTLED, throttled, place)
+
     def _answered(self, request: _Request) -> Answer:
         self.check_link(self.root, request.url)
         refresh, self._token_refused = self._token_refused, False
-        answer = self._exchange(request, force_refresh=refresh)
+        answer = self._told(request, force_refresh=refresh)
         if answer.status == 401:
-            answer = self._exchange(request, force_refresh=True)
+            answer = self._told(request, force_refresh=True)
         if answer.status == 401:
             raise ServiceRefusedError(
                 f"{self.service} refused the token twice, a fresh one included: "
@@ -289,6 +301,29 @@ class Transport:
         if answer.status == 429:
             raise self._error(ThrottledError, request, answer)
         return answer
+
+    def _told(self, request: _Request, *, force_refresh: bool) -> Answer:
+        """Exchange a request for an answer, and tell of it."""
+        attributes: Attributes = {
+            "service": self.service,
+            "http.request.method": request.method,
+            "server.address": urlsplit(self.root).netloc,
+            "operations": request.operations,
+        }
+        name = f"{request.method} {self.service}"
+        with self._telemetry.span(name, attributes, kind=Kind.CLIENT) as span:
+            answer = self._exchange(request, force_refresh=force_refresh)
+            span.set({"http.response.status_code": answer.status, "request_id": answer.request_id})
+            if not answer.is_success:
+                span.fail(str(answer.status))
+        return answer
+
+    def _count(self, request: _Request, status: str) -> None:
+        service = {"service": self.service}
+        self._telemetry.record(REQUESTS, 1, {**service, "status": status})
+        self._telemetry.record(OPERATIONS, request.operations, service)
+        if status == "429":
+            self._telemetry.record(THROTTLED, 1, {**service, "of": "request"})
 
     def _exchange(self, request: _Request, *, force_refresh: bool) -> Answer:
         token = self._checked_token(self._get_token(force_refresh=force_refresh))
@@ -303,10 +338,12 @@ class Transport:
         if current_execution():
             headers["x-ms-correlation-id"] = current_execution()
         body = None if request.body is None else OutgoingBody(request.body, self._is_late(request))
+        status = ""
         try:
             if body is not None:
                 body.check()
             self._meter.count(self.service, request.operations)
+            status = "none"
             response = self._session.request(
                 request.method,
                 request.url,
@@ -318,6 +355,7 @@ class Transport:
                 stream=request.into is not None,
             )
             content = response.content if request.into is None else _saved(response, request.into)
+            status = str(response.status_code)
         except TooLateError:
             raise UnavailableError(
                 f"{self.service}: {_what(self.root, request)} was not sent, its time was over.",
@@ -328,6 +366,9 @@ class Transport:
             # Without its text and its cause: these quote whole URLs.
             sent = body is not None and body.started
             raise _LostError(describe_failure(error), sent=sent) from None
+        finally:
+            if status:
+                self._count(request, status)
         received = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, received, content)
 
@@ -366,6 +407,7 @@ class Transport:
             status=answer.status,
             request_id=answer.request_id,
             retry_after_seconds=retry_after_seconds(answer.headers, self.clock.now()),
+            said=words(answer),
         )
 
     def _lost(self, kind: type[_E], request: _Request, lost: _LostError) -> _E:

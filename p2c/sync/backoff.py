@@ -8,6 +8,8 @@ import random
 from datetime import UTC, datetime, timedelta
 
 from p2c.sync.ports import Clock, Documents
+from p2c.telemetry import SILENT, Telemetry
+from p2c.telemetry.metrics import BACKOFF
 
 CACHE_SECONDS = 1.0
 LONGEST_OBEYED_SECONDS = 24 * 3600.0
@@ -22,8 +24,15 @@ _PARTITION = "backoff"
 class Backoff:
     """The shared back-off of one service."""
 
-    def __init__(self, documents: Documents, clock: Clock, service: str) -> None:
+    def __init__(
+        self,
+        documents: Documents,
+        clock: Clock,
+        service: str,
+        telemetry: Telemetry = SILENT,
+    ) -> None:
         self._documents = documents
+        self._telemetry = telemetry
         self._clock = clock
         self.service = service
         self._read_at: float | None = None
@@ -86,6 +95,9 @@ class Backoff:
             version = document.version if document else None
             if self._documents.put(_PARTITION, self.service, body, version):
                 self._take(body)
+                added = (until - max(now, known or now)).total_seconds()
+                cause = {"service": self.service, "cause": "outage" if outage else "throttled"}
+                self._telemetry.record(BACKOFF, max(0.0, added), cause)
                 break
         return until
 

@@ -261,9 +261,8 @@ class ChangedLookups:
         if not rows:
             return
         self._executions.expect(execution, task, so_far)
-        queue = self._runtime.queue_of(task.template)
         for message in cut_into_messages(task, rows, execution):
-            queue.send(message.model_dump_json())
+            self._runtime.send(message)
 
     def _remove_marks(self, table: str, marked: Mapping[RowId, Document]) -> None:
         """Take the marks away. Who has marked anew meanwhile searches anew, so theirs stay."""

@@ -56,7 +56,7 @@ class EnumerateChanges:
         self._checkpoints = Checkpoints(runtime.stores.state)
         self._executions = Executions(runtime)
         self._find_deleted = FindDeleted(runtime)
-        self._backoff = Backoff(runtime.stores.state, runtime.clock, "dataverse")
+        self._backoff = Backoff(runtime.stores.state, runtime.clock, "dataverse", runtime.telemetry)
 
     def enumerate_template(
         self,
@@ -121,8 +121,10 @@ class EnumerateChanges:
 
     def request(self, message: EnumerateMessage, *, trigger: str) -> None:
         """Record an execution and queue the request to enumerate for it."""
-        self._executions.start(message.execution, trigger, [message.template])
-        self._runtime.queue_of(message.template).send(message.model_dump_json())
+        names = {"template": message.template, "execution_id": message.execution}
+        with self._runtime.telemetry.span(f"{trigger} {message.template}", names):
+            self._executions.start(message.execution, trigger, [message.template])
+            self._runtime.send(message)
 
     def _each_task(
         self, template: str, work: "_Work", step: Callable[[TaskMapping], bool]
@@ -139,8 +141,11 @@ class EnumerateChanges:
             return result
         for task in tasks:
             work.read = 0
+            names = {"template": template, "task": task.task, "execution_id": work.execution}
             try:
-                finished = step(task)
+                with self._runtime.telemetry.span(f"enumerate {template}", names) as span:
+                    finished = step(task)
+                    span.set({"rows": work.read, "finished": finished})
             except (RetryLaterError, ServiceRefusedError, ConsentError) as error:
                 result.stopped[task.task] = error
                 self._note_stop(work.execution, work.trigger, task, error)
@@ -306,9 +311,8 @@ class EnumerateChanges:
         generation: int,
     ) -> None:
         """Send messages that name the rows."""
-        queue = self._runtime.queue_of(task.template)
         for message in cut_into_messages(task, rows, execution, force=force, generation=generation):
-            queue.send(message.model_dump_json())
+            self._runtime.send(message)
 
     def _note_stop(self, execution: str, trigger: str, task: TaskMapping, error: P2cError) -> None:
         if isinstance(error, RetryLaterError):
@@ -318,7 +322,7 @@ class EnumerateChanges:
                 self._backoff.unavailable(error.retry_after_seconds)
             return
         self._executions.start(execution, trigger, [task.template])
-        self._executions.update(execution, error=error.message, error_code=error.code)
+        self._executions.update(execution, error=error.log_text, error_code=error.code)
 
 
 @dataclass

@@ -17,6 +17,7 @@ from p2c.sync.ports import Document, Scalar
 from p2c.sync.runtime import Runtime
 
 KEPT_DAYS = 45
+RUNNING = "Running"
 _CLEANED = "cleaned"
 _STATE = "executions"
 
@@ -112,6 +113,7 @@ class Executions:
             "trigger": trigger,
             "templates": json.dumps(list(templates)),
             "started_at": self._runtime.clock.now().isoformat(),
+            "told": False,
         }
         self._documents.put(partition, execution_id, body, None)
 
@@ -195,6 +197,27 @@ class Executions:
             day -= timedelta(days=1)
         return found
 
+    def take_ended(self, template: str) -> list[ExecutionSummary]:
+        """Return a template's executions that have ended and were not taken before, oldest first.
+
+        Those of the last two days; an execution of several templates is its first one's. Each is
+        returned once, whoever asks: it is marked before.
+        """
+        now = self._runtime.clock.now()
+        found = []
+        for day in (now - timedelta(days=1), now):
+            for document in list(self._documents.scan(f"{day:%Y%m%d}", equals={"told": False})):
+                execution = _decode(document)
+                if execution.templates[0] != template:
+                    continue
+                summary = self._summarize(execution)
+                body = {**document.body, "told": True}
+                if summary.status != RUNNING and self._documents.put(
+                    document.partition, document.name, body, document.version
+                ):
+                    found.append(summary)
+        return found
+
     def counts(
         self, execution_id: str, templates: Iterable[str] | None = None
     ) -> dict[str, dict[str, dict[Outcome, int]]]:
@@ -254,9 +277,9 @@ class Executions:
         for template, tasks in execution.read.items():
             for task, read in tasks.items():
                 if sum(counts.get(template, {}).get(task, {}).values()) < read:
-                    return "Running"
+                    return RUNNING
         if not execution.enumerated.issuperset(execution.templates):
-            return "Running"
+            return RUNNING
         return status_of(
             (count for tasks in counts.values() for count in tasks.values()), error=False
         )

@@ -19,6 +19,7 @@ from p2c.sync.messages import EnumerateMessage, Message, RowsMessage, read_messa
 from p2c.sync.ports import Scalar
 from p2c.sync.runtime import Runtime
 from p2c.sync.sync_rows import Report, RowSync
+from p2c.telemetry import Kind
 
 ROUNDS = 3
 ROUND_SECONDS = 60.0
@@ -53,9 +54,18 @@ class MessageHandler:
             RequestError: It names a template or task that is not known here.
         """
         message = read_message(text)
-        if isinstance(message, RowsMessage):
-            return self._row_sync.process(message)
-        return self._enumerate_for(message)
+        attributes = {"template": message.template, "execution_id": message.execution}
+        with self._runtime.telemetry.span(
+            f"handle {message.template}", attributes, kind=Kind.CONSUMER, parent=message.trace
+        ) as span:
+            if not isinstance(message, RowsMessage):
+                return self._enumerate_for(message)
+            span.set({"task": message.task, "rows": len(message.rows), "verify": message.verify})
+            report = self._row_sync.process(message)
+            span.set({f"rows.{o.value}": number for o, number in report.outcomes.items()})
+            if stopped := report.refused or report.unavailable:
+                span.fail(stopped.code)
+        return report
 
     def settle_poison(self, text: str) -> Settled:
         """Send a poisoned message's rows round again, or record them as rejected."""
@@ -105,21 +115,19 @@ class MessageHandler:
         stopped = report.refused or report.unavailable
         if result.unfinished or stopped:
             delay = ROUND_SECONDS if stopped else 0
-            queue = self._runtime.queue_of(message.template)
-            queue.send(message.model_dump_json(), delay_seconds=delay)
+            self._runtime.send(message, delay_seconds=delay)
             report.wait(self._runtime.clock.now() + timedelta(seconds=delay))
         return report
 
     def _send_again(self, message: Message) -> Settled:
-        queue = self._runtime.queue_of(message.template)
         delay = ROUND_SECONDS * (message.rounds + 1)
         again = message.model_copy(update={"rounds": message.rounds + 1})
         if not isinstance(again, RowsMessage):
-            queue.send(again.model_dump_json(), delay_seconds=delay)
+            self._runtime.send(again, delay_seconds=delay)
             return Settled(sent_again=1)
         for row in again.rows:
             alone = again.model_copy(update={"rows": (row,)})
-            queue.send(alone.model_dump_json(), delay_seconds=delay)
+            self._runtime.send(alone, delay_seconds=delay)
         return Settled(sent_again=len(again.rows))
 
     def _reject(self, message: RowsMessage) -> Settled:
@@ -157,9 +165,7 @@ class MessageHandler:
         left = [row for row in message.rows if row not in written]
         if left:
             again = message.model_copy(update={"rows": tuple(left)})
-            runtime.queue_of(message.template).send(
-                again.model_dump_json(), delay_seconds=ROUND_SECONDS
-            )
+            runtime.send(again, delay_seconds=ROUND_SECONDS)
         return Settled(sent_again=len(left), rejected=len(written))
 
     def _check_names(self, message: Message) -> None:

@@ -17,6 +17,8 @@ from p2c.mapping.result import Prerequisite
 from p2c.model import Identity, Outcome, Reason, RecordKey, RowId
 from p2c.sync.long_text import cut_text, joined_text
 from p2c.sync.ports import Document, Documents, Put, Scalar
+from p2c.telemetry import SILENT, Telemetry
+from p2c.telemetry.metrics import ROWS
 
 BUCKETS = 16
 ROWS_PER_TRANSACTION = 96
@@ -116,8 +118,12 @@ class Change:
 class Ledger:
     """The ledger of one task, on a table of documents."""
 
-    def __init__(self, documents: Documents, template: str, task: str) -> None:
+    def __init__(
+        self, documents: Documents, template: str, task: str, telemetry: Telemetry = SILENT
+    ) -> None:
         self._documents = documents
+        self._telemetry = telemetry
+        self._names = {"template": template, "task": task}
         self._prefix = f"{template}|{task}|"
 
     def read(self, row_ids: Sequence[RowId]) -> dict[RowId, Entry]:
@@ -143,7 +149,26 @@ class Ledger:
             for start in range(0, len(names), ROWS_PER_TRANSACTION):
                 part = [by_row[name] for name in names[start : start + ROWS_PER_TRANSACTION]]
                 versions.update(self._write_together(self._prefix + bucket, part))
+        if self._telemetry.on:
+            for change in by_row.values():
+                if change.tally and versions[change.entry.row_id] is not None:
+                    self._tell(change)
         return versions
+
+    def _tell(self, change: Change) -> None:
+        """Tell what was added to the tallies of the execution that touched the row."""
+        entry, reason = change.entry, change.entry.reason
+        deltas = {o.value: n for (name, o), n in change.tally.items() if name == entry.execution}
+        now = next((outcome for outcome, delta in deltas.items() if delta > 0), None)
+        if now is None:
+            return  # It was counted for the same outcome before.
+        attributes = {
+            **self._names,
+            "outcome": now,
+            "previous": next((outcome for outcome, delta in deltas.items() if delta < 0), "none"),
+            "code": reason.code if reason else "",
+        }
+        self._telemetry.record(ROWS, 1, attributes)
 
     def write_unseen(self, entries: Sequence[Entry]) -> dict[RowId, str] | None:
         """Store entries of rows of one partition that the ledger has never met, all or none.

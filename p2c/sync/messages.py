@@ -23,10 +23,19 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class _Message(BaseModel):
+    """What all messages have.
+
+    Attributes:
+        trace: W3C ``traceparent`` of the work that sent the message first; "" without telemetry.
+        due: When the message was to be seen, ISO 8601; "" without telemetry.
+    """
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     template: Name
     execution: Name
+    trace: str = Field(default="", max_length=100)
+    due: str = Field(default="", max_length=40)
 
 
 class RowsMessage(_Message):
@@ -62,6 +71,7 @@ class EnumerateMessage(_Message):
 
 
 Message = RowsMessage | EnumerateMessage
+_FOR_TELEMETRY = ("trace", "due")
 _QUOTING = {
     "extra_forbidden": "It has a property that is not known here",
     "union_tag_invalid": "Its kind is not known here",
@@ -96,6 +106,12 @@ def read_message(text: str) -> Message:
         ) from None
 
 
+def write_message(message: Message) -> str:
+    """Return a message as `read_message` reads it, without what only telemetry needs if empty."""
+    empty = {name for name in _FOR_TELEMETRY if not getattr(message, name)}
+    return message.model_dump_json(exclude=empty)
+
+
 def put_together(messages: Iterable[Message]) -> Iterator[Message]:
     """Put messages that differ in their rows only together, so that fewer requests serve them.
 
@@ -107,7 +123,7 @@ def put_together(messages: Iterable[Message]) -> Iterator[Message]:
         if not isinstance(message, RowsMessage):
             yield message
             continue
-        kind = message.model_dump_json(exclude={"rows", "execution"})
+        kind = message.model_dump_json(exclude={"rows", "execution", *_FOR_TELEMETRY})
         first, rows = kinds.setdefault(kind, (message, []))
         rows += [row for row in message.rows if row not in rows]
         if len(rows) >= ROWS_PER_MESSAGE:

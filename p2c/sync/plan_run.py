@@ -37,6 +37,7 @@ from p2c.sync.what_if import (
     WhatIfDocuments,
     WhatIfQueue,
 )
+from p2c.telemetry import SILENT
 
 TRIGGER = "plan"
 
@@ -82,6 +83,7 @@ class RunPlanner:
             queue_of=self._queue,
             owner=f"plan-{self._execution}",
             execution=self._execution,
+            telemetry=SILENT,  # What would be is no news; requests are told by those who send them.
             _ledgers={},
         )
         self._row_sync = RowSync(self._runtime, lambda _held: nullcontext(), OneAtATime())

@@ -142,6 +142,15 @@ class WaitingRows:
             self._ask_later(document, now)
         return len(waiters)
 
+    def count(self, template: str) -> int:
+        """Count the rows of a template that wait."""
+        equals = {"template": template}
+        return sum(
+            1
+            for table in self._tables(template)
+            for _ in self._documents.scan(table, equals=equals)
+        )
+
     def present(self, prerequisites: Iterable[Prerequisite]) -> set[tuple[str, str, str]]:
         """Ask F&O, in one request for each kind, which prerequisites are there."""
         wanted: dict[tuple[str, str], set[str]] = {}
@@ -195,11 +204,10 @@ class WaitingRows:
             kind = (waiter.template, waiter.task, waiter.execution, bucket_of(waiter.row_id))
             groups.setdefault(kind, []).append(waiter.row_id)
         for (template, task, execution, _), rows in groups.items():
-            queue = self._runtime.queue_of(template)
             for start in range(0, len(rows), ROWS_PER_MESSAGE):
                 part = tuple(rows[start : start + ROWS_PER_MESSAGE])
                 message = RowsMessage(template=template, task=task, execution=execution, rows=part)
-                queue.send(message.model_dump_json())
+                self._runtime.send(message)
 
 
 def prerequisite_identity(prerequisite: Prerequisite) -> tuple[str, str, str]:

@@ -103,22 +103,22 @@ def retry_rejected(
     templates = choice.templates or tuple(runtime.templates)
     queued: dict[str, dict[str, int]] = {}
     found: set[RowId] = set()
-    try:
-        for task, rows in _chosen(runtime, choice, templates):
-            if not queued:
-                executions.start(execution, trigger, templates)
-            counts = queued.setdefault(task.template, {})
-            counts[task.task] = counts.get(task.task, 0) + len(rows)
-            executions.update(execution, read={task.template: counts})
-            queue = runtime.queue_of(task.template)
-            for message in cut_into_messages(task, rows, execution):
-                queue.send(message.model_dump_json())
-            found.update(rows if choice.rows else ())
-        for name in templates:
-            executions.update(execution, enumerated=name)
-    except RetryLaterError as error:
-        _note_stop(executions, execution, error)
-        raise
+    with runtime.telemetry.span("retry", {"execution_id": execution}):
+        try:
+            for task, rows in _chosen(runtime, choice, templates):
+                if not queued:
+                    executions.start(execution, trigger, templates)
+                counts = queued.setdefault(task.template, {})
+                counts[task.task] = counts.get(task.task, 0) + len(rows)
+                executions.update(execution, read={task.template: counts})
+                for message in cut_into_messages(task, rows, execution):
+                    runtime.send(message)
+                found.update(rows if choice.rows else ())
+            for name in templates:
+                executions.update(execution, enumerated=name)
+        except RetryLaterError as error:
+            _note_stop(executions, execution, error)
+            raise
     absent = tuple(row for row in dict.fromkeys(choice.rows) if row not in found)
     return Retried(execution if queued else "", queued, absent)
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from p2c.errors import RequestError
 from p2c.mapping.task import CompiledTemplate, TaskMapping
 from p2c.sync.ledger import Ledger
+from p2c.sync.messages import Message, write_message
 from p2c.sync.ports import Clock, Destination, Documents, Outbox, Source
+from p2c.telemetry import SILENT, Telemetry
 
 CLAIM_SECONDS = 30.0
 """How long a claim holds unless renewed; a killed worker's rows are free again after this."""
@@ -43,6 +46,7 @@ class Runtime:
         owner: Unique name of this process, for claims.
         execution: Execution that counts everything this process does besides the messages' own;
             "" for none. The `run` command sets it.
+        telemetry: Told of what the use cases do.
     """
 
     source: Source
@@ -57,6 +61,7 @@ class Runtime:
     execution: str = ""
     claim_seconds: float = CLAIM_SECONDS
     send_seconds: float = SEND_SECONDS
+    telemetry: Telemetry = SILENT
     _ledgers: dict[tuple[str, str], Ledger] = field(default_factory=dict)
 
     def task(self, template: str, task: str) -> TaskMapping:
@@ -81,10 +86,26 @@ class Runtime:
                 code="template-unknown",
             ) from None
 
+    def send(self, message: Message, *, delay_seconds: float = 0) -> None:
+        """Put a message on its template's queue, with what telemetry has to know of it.
+
+        A message that comes again belongs to the work that sent it first.
+
+        Raises:
+            As `p2c.sync.ports.Outbox.send`.
+        """
+        if self.telemetry.on:
+            due = self.clock.now() + timedelta(seconds=delay_seconds)
+            trace = message.trace or self.telemetry.traceparent()
+            update = {"trace": trace, "due": due.isoformat(timespec="seconds")}
+            message = message.model_copy(update=update)
+        queue = self.queue_of(message.template)
+        queue.send(write_message(message), delay_seconds=delay_seconds)
+
     def ledger(self, task: TaskMapping) -> Ledger:
         """The ledger of a task."""
         found = self._ledgers.get((task.template, task.task))
         if found is None:
-            found = Ledger(self.stores.ledger, task.template, task.task)
+            found = Ledger(self.stores.ledger, task.template, task.task, self.telemetry)
             self._ledgers[task.template, task.task] = found
         return found

@@ -71,7 +71,7 @@ class RowSync:
         self._keep_alive = keep_alive
         self._clock = runtime.clock
         self.backoff = {
-            service: Backoff(runtime.stores.state, runtime.clock, service)
+            service: Backoff(runtime.stores.state, runtime.clock, service, runtime.telemetry)
             for service in ("dataverse", "fno")
         }
         self._waiting = WaitingRows(runtime)
@@ -368,4 +368,4 @@ class RowSync:
         )
         delay = (until - self._clock.now()).total_seconds()
         delay = max(0.0, min(delay, LONGEST_DELAY_SECONDS))
-        self._runtime.queue_of(message.template).send(copy.model_dump_json(), delay_seconds=delay)
+        self._runtime.send(copy, delay_seconds=delay)

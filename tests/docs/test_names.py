@@ -14,6 +14,7 @@ from p2c.sandbox.faults import Effect, Fault
 from p2c.sandbox.state import State
 from p2c.sandbox.switches import Start, Switches
 from p2c.settings import setting_names
+from p2c.telemetry.metrics import METRICS
 from p2c.templates import load_templates, shipped_names
 from p2c.templates.metadata import ColumnDefinition
 from p2c.templates.model import (
@@ -170,3 +171,13 @@ def test_every_switch_effect_and_control_of_the_sandbox_is_on_its_page():
     controls = {f"{method} /sandbox/{path}" for method, path in Control(State(Start()))._routes}
     assert controls
     assert controls <= cells
+
+
+def test_every_metric_is_on_its_page_with_unit_and_attributes():
+    rows = [line.split(" | ") for line in read("docs/telemetry.md").splitlines()]
+    told = {cells[0].strip("| `"): cells for cells in rows if cells[0].startswith("| `p2c.")}
+    assert set(told) == {metric.name for metric in METRICS}
+    for metric in METRICS:
+        _, unit, attributes, _ = told[metric.name]
+        assert unit == f"`{metric.unit}`"
+        assert attributes == ", ".join(f"`{name}`" for name in metric.attributes)

@@ -88,7 +88,7 @@ def test_a_service_that_refuses_is_logged_as_an_error(template, caplog):
     handle(app_whose(handle=lambda _text: report), template, TEXT)
     (record,) = caplog.records
     assert (record.levelno, record.message) == (logging.ERROR, "A service refuses p2c")
-    assert (record.reason, record.outcomes) == ("storage refuses", {"created": 2})
+    assert (record.reason, record.rows_created) == ("storage refuses", 2)
 
 
 def test_an_unknown_failure_is_left_to_the_host(template):

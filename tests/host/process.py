@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import secrets
 import subprocess
 import sys
 import threading
@@ -91,15 +92,21 @@ class Worker:
         return worker
 
     def invoke(self, function, given, metadata=None):
-        """Begin an invocation; the future gives an `Invocation`, also when the process dies."""
+        """Begin an invocation; the future gives an `Invocation`, also when the process dies.
+
+        The worker is told of a span of the host's, as `Future.traceparent` says.
+        """
         call = str(next(self._numbers))
+        traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
         future = Future()
+        future.traceparent = traceparent
         line = json.dumps(
             {
                 "call": call,
                 "function": function.function_id,
                 "input": given,
                 "metadata": metadata or {},
+                "traceparent": traceparent,
             }
         )
         with self._lock:

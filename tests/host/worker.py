@@ -111,7 +111,9 @@ async def _invoke(channel, call):
             for name, value in call["input"].items()
         ],
         trigger_metadata={name: _typed(value) for name, value in call["metadata"].items()},
-        trace_context=protos.RpcTraceContext(trace_parent="", trace_state="", attributes={}),
+        trace_context=protos.RpcTraceContext(
+            trace_parent=call["traceparent"], trace_state="", attributes={}
+        ),
         retry_context=protos.RetryContext(retry_count=0, max_retry_count=0),
     )
     response = await runtime.invocation_request(_request("invocation_request", request))
