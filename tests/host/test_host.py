@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from azure.storage.queue import QueueClient
 
+from tests.host.connection import API_VERSION
 from tests.host.host import FUNCTION_KEY, MASTER_KEY, Host, HostError, Options, seconds
-from tests.host.listener import API_VERSION
 from tests.host.needs import needs_worker
 from tests.host.process import Worker, WorkerError
 
