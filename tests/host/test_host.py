@@ -212,6 +212,25 @@ def test_a_setting_in_a_binding_that_does_not_exist_keeps_the_host_from_starting
         Host(TOY, settings).__enter__()
 
 
+@pytest.mark.parametrize(
+    ("connection", "message"),
+    [
+        ({}, "work: there is no setting AzureWebJobsStorage"),
+        (
+            {"AzureWebJobsStorage__queueServiceUri": "https://127.0.0.1:9/account"},
+            "work: only managedidentity is known as AzureWebJobsStorage__credential",
+        ),
+    ],
+)
+def test_a_connection_that_does_not_say_how_to_open_queues_keeps_the_host_from_starting(
+    connection, message
+):
+    settings = {"TOY_QUEUE": "toy-queue", "TOY_SCHEDULE": "0 * * * * *", **connection}
+    with pytest.raises(HostError) as raised:
+        Host(TOY, settings).__enter__()
+    assert str(raised.value) == message
+
+
 def test_an_app_that_the_worker_cannot_load_is_reported_in_its_words(tmp_path):
     (tmp_path / "function_app.py").write_text(
         "import azure.functions as func\n"
