@@ -4,6 +4,7 @@ The functions and the commands build one `App` a process. Building connects to n
 and to that only when the key of the field hashes is kept there.
 """
 
+import json
 import os
 import secrets
 import threading
@@ -12,8 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any, Protocol
 
-from azure.core.credentials import TokenCredential
+from azure.core.credentials import (
+    AccessToken,
+    AccessTokenInfo,
+    TokenCredential,
+    TokenRequestOptions,
+)
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from p2c.dataverse import DataverseClient
@@ -359,7 +366,7 @@ def _storage_account(storage: StorageSettings) -> StorageAccount:
     )
 
 
-def _storage_credential(kind: str | None, client_id: str | None) -> TokenCredential:
+def _storage_credential(kind: str | None, client_id: str | None) -> "StorageIdentity":
     # Imported here because it takes a third of a second, and only Azure needs it.
     from azure.identity import (  # noqa: PLC0415
         DefaultAzureCredential,
@@ -367,8 +374,8 @@ def _storage_credential(kind: str | None, client_id: str | None) -> TokenCredent
     )
 
     if kind == "managedidentity":
-        return ManagedIdentityCredential(client_id=client_id)
-    return DefaultAzureCredential(managed_identity_client_id=client_id)
+        return StorageIdentity(ManagedIdentityCredential(client_id=client_id))
+    return StorageIdentity(DefaultAzureCredential(managed_identity_client_id=client_id))
 
 
 def _token_provider(settings: Settings, service: str, url: str) -> TokenProvider:
@@ -404,29 +411,72 @@ class IdentityToken:
         self._credential: TokenCredential | None = None
 
     def __call__(self, *, force_refresh: bool) -> str:
-        try:
+        with _token_errors(self._service, self._scope):
             return self._current(renew=force_refresh).get_token(self._scope).token
-        except ClientAuthenticationError as error:
-            raise ServiceRefusedError(
-                f"{self._service}: no token for {self._scope}: {cut(error.message)} Expected a "
-                "managed identity in Azure, or a developer's sign-in elsewhere. Sign in, or give "
-                "the app its identity.",
-                service=self._service,
-                code="token-missing",
-            ) from error
-        except AzureError as error:
-            raise UnavailableError(
-                f"{self._service}: the identity provider gave no token for {self._scope} "
-                f"({type(error).__name__}). p2c tries again later.",
-                service=self._service,
-                code="identity-unavailable",
-            ) from error
 
     def _current(self, *, renew: bool) -> TokenCredential:
         with self._lock:
             if renew or self._credential is None:
                 self._credential = self._make_credential()
             return self._credential
+
+
+class _Credential(TokenCredential, Protocol):
+    """What a credential of azure-identity can do for a client of storage."""
+
+    def get_token_info(
+        self, *scopes: str, options: TokenRequestOptions | None = None
+    ) -> AccessTokenInfo: ...
+
+
+class StorageIdentity:
+    """A credential for clients of storage that fails with p2c's errors.
+
+    They pass through the SDK. It would take the credential's own for failures of storage, repeat
+    the request, and leave nobody to see that storage was never asked.
+    """
+
+    def __init__(self, credential: _Credential) -> None:
+        self._credential = credential
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """As `azure.core.credentials.TokenCredential`.
+
+        Raises:
+            ServiceRefusedError, UnavailableError: There is no token.
+        """
+        with _token_errors("storage", " ".join(scopes)):
+            return self._credential.get_token(*scopes, **options)
+
+    def get_token_info(
+        self, *scopes: str, options: TokenRequestOptions | None = None
+    ) -> AccessTokenInfo:
+        """As `get_token`; the SDK prefers it, since it says when to ask for the next token."""
+        with _token_errors("storage", " ".join(scopes)):
+            return self._credential.get_token_info(*scopes, options=options)
+
+
+@contextmanager
+def _token_errors(service: str, scope: str) -> Iterator[None]:
+    """Raise p2c's errors for those of azure-identity."""
+    try:
+        yield
+    except ClientAuthenticationError as error:
+        raise ServiceRefusedError(
+            f"{service}: no token for {scope}: {cut(error.message)} Expected a "
+            "managed identity in Azure, or a developer's sign-in elsewhere. Sign in, or give "
+            "the app its identity.",
+            service=service,
+            code="token-missing",
+        ) from error
+    except (AzureError, json.JSONDecodeError) as error:  # The latter for a page instead of a token.
+        raise UnavailableError(
+            f"{service}: the identity provider gave no token for {scope} "
+            f"({type(error).__name__}). p2c tries again later. If it lasts, see whether the "
+            "app's managed identity, or elsewhere login.microsoftonline.com, can be reached.",
+            service=service,
+            code="identity-unavailable",
+        ) from error
 
 
 def _hash_key(settings: Settings, state: Documents, *, may_store: bool = True) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -61,7 +61,7 @@ def is_this_machine(url: str) -> bool:
     return is_loopback(urlsplit(url).hostname or "")
 
 
-def _root_url(value: str) -> str:
+def _url(value: str) -> SplitResult:
     try:
         url = urlsplit(value)
         _ = url.port
@@ -71,6 +71,11 @@ def _root_url(value: str) -> str:
         raise ValueError("it does not start with https:// and a host")
     if url.username is not None or url.password is not None:
         raise ValueError("it carries a user name")
+    return url
+
+
+def _root_url(value: str) -> str:
+    url = _url(value)
     if url.path not in ("", "/") or url.query or url.fragment:
         raise ValueError("something follows the host")
     if url.scheme == "http" and not is_this_machine(value):
@@ -78,11 +83,16 @@ def _root_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _https_url(value: str) -> str:
-    root = _root_url(value)
-    if not root.startswith("https://"):
+def _storage_url(value: str) -> str:
+    """Check a URL of a storage service; Azurite's have the account's name as their path."""
+    url = _url(value)
+    if url.scheme != "https":
         raise ValueError("tokens are sent over https only")
-    return root
+    if not is_this_machine(value):
+        return _root_url(value)
+    if url.query or url.fragment or not re.fullmatch(r"(/[a-z0-9]{3,24})?/?", url.path):
+        raise ValueError("more than an account's name follows the host")
+    return value.rstrip("/")
 
 
 def _folder(value: Path) -> Path:
@@ -174,15 +184,16 @@ class StorageSettings(BaseModel):
     )
     """Name of the account in the public cloud; the identity form that needs no URLs."""
 
-    queue_service_uri: Annotated[str, AfterValidator(_https_url)] | None = Field(
+    queue_service_uri: Annotated[str, AfterValidator(_storage_url)] | None = Field(
         None, alias=f"{STORAGE}__queueServiceUri"
     )
-    """Root URL of the queues, instead of the account's name."""
+    """Root URL of the queues, instead of the account's name. On this machine the account's name
+    may follow the host, as it does in Azurite's URLs."""
 
-    table_service_uri: Annotated[str, AfterValidator(_https_url)] | None = Field(
+    table_service_uri: Annotated[str, AfterValidator(_storage_url)] | None = Field(
         None, alias=f"{STORAGE}__tableServiceUri"
     )
-    """Root URL of the tables, instead of the account's name."""
+    """Root URL of the tables, likewise."""
 
     blob_service_uri: str | None = Field(None, alias=f"{STORAGE}__blobServiceUri")
     """Root URL of the blobs, which only the Functions host uses."""

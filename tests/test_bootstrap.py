@@ -1,16 +1,24 @@
 """Which implementations are chosen, and what is made in storage."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from azure.core.credentials import AccessToken
+from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from p2c import bootstrap
-from p2c.bootstrap import IdentityToken, build_app, open_queue, poison_queue_name, queue_name
+from p2c.bootstrap import (
+    IdentityToken,
+    StorageIdentity,
+    build_app,
+    open_queue,
+    poison_queue_name,
+    queue_name,
+)
 from p2c.errors import RequestError, ServiceRefusedError, SettingError, UnavailableError
 from p2c.settings import load_settings
 from p2c.storage.queues import AzureQueue
@@ -27,6 +35,9 @@ SETTINGS = {
 }
 
 
+STORAGE_SCOPE = "https://storage.azure.com/.default"
+
+
 class Credential:
     """Answers with what it is given: a token, or an error."""
 
@@ -39,6 +50,10 @@ class Credential:
         if isinstance(self.answer, Exception):
             raise self.answer
         return AccessToken(self.answer, 4_000_000_000)
+
+    def get_token_info(self, *scopes: str, options: object = None) -> AccessTokenInfo:
+        found = self.get_token(*scopes)
+        return AccessTokenInfo(found.token, found.expires_on, refresh_on=3_000_000_000)
 
 
 def making(*credentials: Credential) -> Callable[[], Credential]:
@@ -183,12 +198,37 @@ def test_a_missing_identity_is_a_refusal_that_says_what_to_do():
     assert len(raised.value.message) < 600
 
 
-def test_an_identity_provider_that_is_away_is_tried_again_later():
-    away = Credential(ServiceRequestError("no route to host"))
-    token = IdentityToken("fno", "https://x/.default", making(away))
+@pytest.mark.parametrize(
+    "failure",
+    [ServiceRequestError("no route to host"), json.JSONDecodeError("no JSON", "<html>", 0)],
+)
+def test_an_identity_provider_that_is_away_is_tried_again_later(failure):
+    token = IdentityToken("fno", "https://x/.default", making(Credential(failure)))
     with pytest.raises(UnavailableError) as raised:
         token(force_refresh=False)
     assert (raised.value.code, raised.value.service) == ("identity-unavailable", "fno")
+    assert type(failure).__name__ in raised.value.message
+
+
+def test_storage_gets_a_token_and_is_told_when_to_ask_for_the_next():
+    identity = StorageIdentity(Credential("one"))
+    assert identity.get_token(STORAGE_SCOPE).token == "one"
+    assert identity.get_token_info(STORAGE_SCOPE).refresh_on == 3_000_000_000
+
+
+@pytest.mark.parametrize("ask", [StorageIdentity.get_token, StorageIdentity.get_token_info])
+@pytest.mark.parametrize(
+    ("failure", "kind", "code"),
+    [
+        (ClientAuthenticationError("No identity."), ServiceRefusedError, "token-missing"),
+        (ServiceRequestError("no route"), UnavailableError, "identity-unavailable"),
+    ],
+)
+def test_without_a_token_storage_is_not_blamed(ask, failure, kind, code):
+    with pytest.raises(kind) as raised:
+        ask(StorageIdentity(Credential(failure)), STORAGE_SCOPE)
+    assert (raised.value.code, raised.value.service) == (code, "storage")
+    assert STORAGE_SCOPE in raised.value.message
 
 
 @pytest.mark.parametrize(
@@ -204,7 +244,7 @@ def test_storage_by_identity_has_urls_and_a_credential(more, kind):
     account = bootstrap._storage_account(settings.storage)
     assert account.connection_string is None
     assert account.queue_url == "https://contoso.queue.core.windows.net"
-    assert type(account.credential).__name__ == kind
+    assert type(account.credential._credential).__name__ == kind
 
 
 def test_a_queue_opens_when_other_settings_are_broken(connection, monkeypatch):

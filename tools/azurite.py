@@ -4,20 +4,24 @@ Installed from ``tools/node`` as `tools.node_packages` says. Needs nothing but t
 so that any Python can run it.
 
 ``python -m tools.azurite`` prints a connection string and runs until it is stopped; with
-``--install`` it only installs. Tests and the demo use `azurite`.
+``--install`` it only installs. Tests and the demo use `azurite`; `azurite_by_token` is for tests of
+what an identity does.
 """
 
 import argparse
+import base64
 import contextlib
 import ctypes
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -32,12 +36,23 @@ ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The emulator's account and key, the same everywhere and published by Microsoft."""
 
+KEYLESS_ACCOUNT = "p2ckeyless"
+"""The account of `azurite_by_token`, whose key nobody has."""
+
 _LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (\S+)")
 _PR_SET_PDEATHSIG = 1
 
 
 class AzuriteError(Exception):
     """Azurite cannot be installed or does not start; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What Azurite needs to speak https: PEM files of a certificate and of its private key."""
+
+    certificate: Path
+    key: Path
 
 
 @contextlib.contextmanager
@@ -47,6 +62,42 @@ def azurite() -> Iterator[str]:
     Raises:
         AzuriteError: It cannot be installed, or was not ready within `START_SECONDS`.
     """
+    with _running((), {}) as addresses:
+        yield _connection_string(addresses)
+
+
+@contextlib.contextmanager
+def azurite_by_token(certificate: Certificate) -> Iterator[Mapping[str, str]]:
+    """Run an empty Azurite that is reached over https and by tokens of an identity.
+
+    Azurite checks a token's issuer, audience and times, but neither its signature nor any role.
+    Its account's key is made up here and told nobody, so that a client which falls back on the
+    emulator's key is refused.
+
+    Args:
+        certificate: For 127.0.0.1. Clients have to trust it.
+
+    Yields:
+        Root URLs: ``blob``, ``queue`` and ``table``.
+
+    Raises:
+        AzuriteError: As `azurite`.
+    """
+    arguments = ("--oauth", "basic", "--cert", str(certificate.certificate))
+    key = base64.b64encode(secrets.token_bytes(64)).decode()
+    with _running(
+        (*arguments, "--key", str(certificate.key)),
+        {"AZURITE_ACCOUNTS": f"{KEYLESS_ACCOUNT}:{key}"},
+    ) as addresses:
+        yield {
+            service.lower(): f"{address}/{KEYLESS_ACCOUNT}"
+            for service, address in addresses.items()
+        }
+
+
+@contextlib.contextmanager
+def _running(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Run Azurite with further arguments; yields where its services listen."""
     node, script = install()
     process = subprocess.Popen(
         [
@@ -56,8 +107,10 @@ def azurite() -> Iterator[str]:
             "--silent",
             "--disableTelemetry",
             *("--blobPort", "0", "--queuePort", "0", "--tablePort", "0"),
+            *arguments,
         ],
         cwd=CACHE,
+        env=os.environ | environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -66,7 +119,7 @@ def azurite() -> Iterator[str]:
         preexec_fn=dying_with_parent(),  # noqa: PLW1509 - it makes one system call
     )
     try:
-        yield _connection_string(_await_ports(process))
+        yield _await_ports(process)
     finally:
         _stop(process)
 

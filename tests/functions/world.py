@@ -9,8 +9,8 @@ from azure.storage.queue import QueueClient
 from p2c.bootstrap import build_app, poison_queue_name, queue_name
 from p2c.sandbox import Sandbox
 from p2c.settings import load_settings
+from tests.host.connection import API_VERSION
 from tests.host.host import FUNCTION_KEY, Host, Options
-from tests.host.listener import API_VERSION
 from tests.sandbox.talk import Service, currency, make_account, make_contact
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,6 +14,7 @@ from pathlib import Path
 from time import monotonic
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tests.host.connection import ConnectionMissingError
 from tests.host.listener import QueueListener
 from tests.host.process import Worker
 
@@ -225,11 +226,12 @@ class Host:
                 if len(schedule.split()) != 6:
                     raise HostError(f"{name}: '{schedule}' is no schedule of six fields")
             if trigger["type"] == "queueTrigger":
-                connection = self._settings.get(str(trigger["connection"]))
-                if connection is None:
-                    raise HostError(f"{name}: there is no setting {trigger['connection']}")
                 queue = self._resolved(trigger["queueName"])
-                self.listeners[name] = QueueListener(self, function, queue, connection)
+                try:
+                    listener = QueueListener(self, self._settings, function, queue)
+                except ConnectionMissingError as error:
+                    raise HostError(f"{name}: {error}") from error
+                self.listeners[name] = listener
 
     def _resolved(self, text):
         def setting(match):

@@ -16,36 +16,31 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
-from azure.storage.queue import QueueClient
 
-API_VERSION = "2025-11-05"
+from tests.host.connection import queue_client
+
 FIRST_POLL_SECONDS = 0.1
 
 
 class QueueListener:
     """Polls one queue and has its messages processed until stopped."""
 
-    def __init__(self, host, function, queue_name, connection_string):
+    def __init__(self, host, settings, function, queue_name):
         self._host = host
         self._options = host.options
         self.function = function
         self.queue_name = queue_name
-        self._queue = self._client(connection_string, queue_name)
+        connection = str(function.trigger["connection"])
+        self._queue = queue_client(settings, connection, queue_name)
         self._poison = None
         if not queue_name.endswith("-poison"):
-            self._poison = self._client(connection_string, f"{queue_name}-poison")
+            self._poison = queue_client(settings, connection, f"{queue_name}-poison")
         self._running = 0
         self._changed = threading.Condition()
         self._stop = threading.Event()
         most = self._options.batch_size + self._options.new_batch_threshold
         self._pool = ThreadPoolExecutor(most, thread_name_prefix=f"message-{queue_name}")
         self._thread = threading.Thread(target=self._poll, name=f"poll-{queue_name}", daemon=True)
-
-    @staticmethod
-    def _client(connection_string, name):
-        return QueueClient.from_connection_string(
-            connection_string, name, api_version=API_VERSION, retry_total=0
-        )
 
     def start(self):
         self._thread.start()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from azure.storage.queue import QueueClient
 
+from tests.host.connection import API_VERSION
 from tests.host.host import FUNCTION_KEY, MASTER_KEY, Host, HostError, Options, seconds
-from tests.host.listener import API_VERSION
 from tests.host.needs import needs_worker
 from tests.host.process import Worker, WorkerError
 
@@ -210,6 +210,25 @@ def test_a_setting_in_a_binding_that_does_not_exist_keeps_the_host_from_starting
     settings = {"AzureWebJobsStorage": azurite_connection_string, "TOY_QUEUE": "toy-queue"}
     with pytest.raises(HostError, match="TOY_SCHEDULE"):
         Host(TOY, settings).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("connection", "message"),
+    [
+        ({}, "work: there is no setting AzureWebJobsStorage"),
+        (
+            {"AzureWebJobsStorage__queueServiceUri": "https://127.0.0.1:9/account"},
+            "work: only managedidentity is known as AzureWebJobsStorage__credential",
+        ),
+    ],
+)
+def test_a_connection_that_does_not_say_how_to_open_queues_keeps_the_host_from_starting(
+    connection, message
+):
+    settings = {"TOY_QUEUE": "toy-queue", "TOY_SCHEDULE": "0 * * * * *", **connection}
+    with pytest.raises(HostError) as raised:
+        Host(TOY, settings).__enter__()
+    assert str(raised.value) == message
 
 
 def test_an_app_that_the_worker_cannot_load_is_reported_in_its_words(tmp_path):

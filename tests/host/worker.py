@@ -17,11 +17,8 @@ import logging
 import os
 import sys
 import threading
-from types import SimpleNamespace
 
-import azure_functions_runtime as runtime
-
-from tests.host import protos
+from tools.functions_worker import library, protos
 
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 
@@ -60,15 +57,6 @@ class ForwardLogs(logging.Handler):
         self._channel.send({"log": log})
 
 
-def _request(kind, message):
-    """Wrap a message as the dispatcher of the worker process does."""
-    return SimpleNamespace(
-        name=kind,
-        request=protos.StreamingMessage(**{kind: message}),
-        properties={"protos": protos, "host": "127.0.0.1"},
-    )
-
-
 def _typed(value):
     ((kind, content),) = value.items()
     if kind != "http":
@@ -103,20 +91,13 @@ def _plain(typed):
 
 
 async def _invoke(channel, call):
-    request = protos.InvocationRequest(
-        invocation_id=call["call"],
-        function_id=call["function"],
-        input_data=[
-            protos.ParameterBinding(name=name, data=_typed(value))
-            for name, value in call["input"].items()
-        ],
-        trigger_metadata={name: _typed(value) for name, value in call["metadata"].items()},
-        trace_context=protos.RpcTraceContext(
-            trace_parent=call["traceparent"], trace_state="", attributes={}
-        ),
-        retry_context=protos.RetryContext(retry_count=0, max_retry_count=0),
+    response = await library.invoke(
+        call["call"],
+        call["function"],
+        {name: _typed(value) for name, value in call["input"].items()},
+        {name: _typed(value) for name, value in call["metadata"].items()},
+        traceparent=call["traceparent"],
     )
-    response = await runtime.invocation_request(_request("invocation_request", request))
     ok = response.result.status == protos.StatusResult.Success
     answer = {"call": call["call"], "ok": ok}
     if ok:
@@ -127,25 +108,20 @@ async def _invoke(channel, call):
 
 
 async def _start(channel, folder):
-    runtime.start_threadpool_executor()
-    init = protos.WorkerInitRequest(capabilities={}, function_app_directory=folder)
-    started = await runtime.worker_init_request(_request("worker_init_request", init))
-    if started.result.status != protos.StatusResult.Success:
-        channel.send({"failure": started.result.exception.message})
+    try:
+        found = await library.index(folder)
+    except library.IndexingError as error:
+        channel.send({"failure": str(error)})
         return False
-    found = await runtime.functions_metadata_request(_request("functions_metadata_request", None))
-    functions = []
-    for function in found.function_metadata_results:
-        load = protos.FunctionLoadRequest(function_id=function.function_id, metadata=function)
-        await runtime.function_load_request(_request("function_load_request", load))
-        functions.append(
-            {
-                "name": function.name,
-                "id": function.function_id,
-                "bindings": [json.loads(binding) for binding in function.raw_bindings],
-                "retry": vars(function.retry_options) if function.retry_options else None,
-            }
-        )
+    functions = [
+        {
+            "name": function.name,
+            "id": function.function_id,
+            "bindings": [json.loads(binding) for binding in function.raw_bindings],
+            "retry": vars(function.retry_options) if function.retry_options else None,
+        }
+        for function in found
+    ]
     channel.send({"functions": functions})
     return True
 

@@ -112,6 +112,17 @@ def test_both_service_urls_take_the_place_of_the_account_name() -> None:
     assert storage.table_url == "https://contoso.table.core.usgovcloudapi.net"
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:10001", "localhost:10001", "[::1]:10001"])
+def test_the_url_of_an_emulator_on_this_machine_has_the_account_as_its_path(host: str) -> None:
+    environ = {
+        **IDENTITY,
+        f"{PREFIX}queueServiceUri": f"https://{host}/devstoreaccount1",
+        f"{PREFIX}tableServiceUri": f"https://{host}/devstoreaccount1/",
+    }
+    storage = load_settings(environ).storage
+    assert storage.queue_url == storage.table_url == f"https://{host}/devstoreaccount1"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
@@ -273,6 +284,23 @@ def test_a_broken_setting_is_named_with_what_was_found_and_expected(
             {"tableServiceUri": "https://contoso/table", "accountName": "contoso"},
             "AzureWebJobsStorage__tableServiceUri: found 'https://contoso/table', and something "
             "follows the host; expected a URL such as https://contoso.table.core.windows.net.",
+        ),
+        (
+            {"tableServiceUri": "https://127.0.0.1.evil.example/a23", "accountName": "contoso"},
+            "found 'https://127.0.0.1.evil.example/a23', and something follows the host;",
+        ),
+        *(
+            (
+                {"queueServiceUri": f"https://127.0.0.1:10001/{path}", "accountName": "contoso"},
+                f"AzureWebJobsStorage__queueServiceUri: found 'https://127.0.0.1:10001/{path}', "
+                "and more than an account's name follows the host; expected a URL such as "
+                "https://contoso.queue.core.windows.net.",
+            )
+            for path in ("account1/p2c-accounts", "account1?sig=x", "..", "account1#x", "/account1")
+        ),
+        (
+            {"queueServiceUri": "http://127.0.0.1:10001/account1", "accountName": "contoso"},
+            "and tokens are sent over https only;",
         ),
         (
             {"credential": "password", "accountName": "contoso"},

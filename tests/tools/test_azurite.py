@@ -8,15 +8,30 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from azure.core.credentials import AccessToken
 
+from p2c.errors import ServiceRefusedError, UnavailableError
 from p2c.storage import StorageAccount
+from tests.support.certificate import self_signed
+from tests.support.identity import STORAGE, ManagedIdentity
 from tools import azurite as tool
-from tools.azurite import AzuriteError, azurite
+from tools.azurite import AzuriteError, Certificate, azurite, azurite_by_token
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Token:
+    """A credential with the tokens that an identity would get."""
+
+    identity: ManagedIdentity
+
+    def get_token(self, *_scopes: str, **_options: object) -> AccessToken:
+        return AccessToken(self.identity.token(STORAGE), int(time.time()) + 3600)
 
 
 @contextmanager
@@ -91,3 +106,43 @@ def test_a_start_that_fails_tells_what_azurite_said(
     monkeypatch.setattr(tool, "install", lambda: (node, script))
     with pytest.raises(AzuriteError, match=re.compile("It said:\nport is taken\n")), azurite():
         pass
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return self_signed(tmp_path_factory.mktemp("certificate"))
+
+
+def test_by_token_only_a_client_that_trusts_the_certificate_connects(
+    certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = ManagedIdentity()
+    with azurite_by_token(certificate) as urls:
+        account = StorageAccount(
+            queue_url=urls["queue"], table_url=urls["table"], credential=Token(identity), retries=0
+        )
+        with pytest.raises(UnavailableError, match="ServiceRequestError"):
+            account.queue("probe").length()
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.certificate))
+        account.queue("probe").send("text")
+        account.documents("probe").put("partition", "name", {}, None)
+        assert account.queue("probe").length() == 1
+        assert account.documents("probe").get("partition", "name")
+
+
+def test_by_token_the_key_of_the_emulator_opens_nothing(
+    certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.certificate))
+    with azurite_by_token(certificate) as urls:
+        with_key = (
+            f"AccountName={tool.KEYLESS_ACCOUNT};AccountKey={tool.KEY};"
+            f"QueueEndpoint={urls['queue']};TableEndpoint={urls['table']}"
+        )
+        account = StorageAccount(connection_string=with_key, retries=0)
+        for look in (
+            account.queue("probe").length,
+            lambda: account.documents("probe").get("partition", "name"),
+        ):
+            with pytest.raises(ServiceRefusedError, match="refused the credential"):
+                look()

@@ -11,15 +11,17 @@ import signal
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from tools.azurite import AzuriteError, azurite
 from tools.bench.bare_storage import cpu_seconds_per_row
 from tools.bench.company import Company
 from tools.bench.contenders import Recorded, run_ceiling, run_plain_loop
 from tools.bench.runs import BenchError, Run, cpu_of_ended_children, fresh_p2c
-from tools.bench.table import Figures, print_figures
+from tools.bench.start_up import STARTS, StartUp, measure_start_ups
+from tools.bench.table import Figures, print_figures, print_start_ups
 from tools.processes import Addresses, SandboxError, sandbox
 
 REQUEST_MS, OPERATION_MS = 50, 20
@@ -38,12 +40,14 @@ class Bench:
         memory_rows: tuple[int, int],
         *,
         loop_contacts: int = LOOP_CONTACTS,
+        starts: int = STARTS,
     ) -> None:
         self._addresses = addresses
         self._company = Company(addresses)
         self._contacts = contacts
         self._memory_rows = memory_rows
         self._loop_contacts = loop_contacts
+        self._starts = starts
 
     def close(self) -> None:
         """Close the connections."""
@@ -70,6 +74,7 @@ class Bench:
             self._check(resync, unchanged=self._contacts)
         with azurite() as storage:
             sdk_cpu = cpu_seconds_per_row(storage)
+            start_ups = self._start_ups(storage)
         return Figures(
             contacts=self._contacts,
             loop_rows_per_second=loop,
@@ -81,6 +86,7 @@ class Bench:
             memory_bytes=tuple(self._peak_memory(rows) for rows in self._memory_rows),
             azurite_cpu_seconds=azurite_cpu,
             sdk_cpu_seconds_per_row=sdk_cpu,
+            start_ups=start_ups,
         )
 
     def _plain_loop(self) -> float:
@@ -119,6 +125,10 @@ class Bench:
         self._check(run, skipped=rows)
         return run.peak_bytes
 
+    def _start_ups(self, storage: str) -> list[StartUp]:
+        _say("Start-up of the functions")
+        return measure_start_ups(storage, starts=self._starts)
+
     def _fill(self, contacts: int) -> None:
         self._company.set_latency(0, 0)
         self._company.fill(contacts)
@@ -137,26 +147,41 @@ def main() -> int:
         "--quick", action="store_true", help="fewer rows: a look in two minutes, not the figures"
     )
     parser.add_argument(
+        "--start-up", action="store_true", help="only how the functions start; ten seconds"
+    )
+    parser.add_argument(
         "--markdown", action="store_true", help="print the table for docs/benchmarks.md"
     )
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, _stop)
-    size = (QUICK_CONTACTS, QUICK_MEMORY_ROWS) if given.quick else (CONTACTS, MEMORY_ROWS)
     started = time.monotonic()
     try:
-        with (
-            sandbox("--empty") as addresses,
-            contextlib.closing(Bench(addresses, *size)) as bench,
-        ):
-            figures = bench.measure()
+        show = _start_up_alone() if given.start_up else _everything(quick=given.quick)
     except (BenchError, SandboxError, AzuriteError) as error:
         _say(f"The benchmark failed: {error}")
         return 1
     except KeyboardInterrupt:
         _say("Interrupted.")
         return 130
-    print_figures(figures, time.monotonic() - started, markdown=given.markdown)
+    show(time.monotonic() - started, markdown=given.markdown)
     return 0
+
+
+class _Show(Protocol):
+    """Prints what was measured in so many seconds."""
+
+    def __call__(self, seconds: float, *, markdown: bool) -> None: ...
+
+
+def _everything(*, quick: bool) -> _Show:
+    size = (QUICK_CONTACTS, QUICK_MEMORY_ROWS) if quick else (CONTACTS, MEMORY_ROWS)
+    with sandbox("--empty") as addresses, contextlib.closing(Bench(addresses, *size)) as bench:
+        return partial(print_figures, bench.measure())
+
+
+def _start_up_alone() -> _Show:
+    with azurite() as storage:
+        return partial(print_start_ups, measure_start_ups(storage))
 
 
 def _say(text: str) -> None:

@@ -19,7 +19,6 @@ from tools.processes import Addresses, p2c_settings
 
 SETTLE_SECONDS = 2
 TASK = "Contacts"
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 class BenchError(Exception):
@@ -115,7 +114,7 @@ class P2c:
         return Run(
             document=json.loads(printed),
             cpu_seconds=usage.ru_utime + usage.ru_stime,
-            peak_bytes=usage.ru_maxrss * _RSS_UNIT,
+            peak_bytes=watched["peak_bytes"],
             storage_calls=watched["calls"].get("storage", 0),
             storage_share=watched["seconds"].get("storage", 0)
             / max(watched["seconds"].get("messages", 0), 1e-9),

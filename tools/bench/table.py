@@ -13,8 +13,10 @@ from rich.table import Table
 
 import p2c
 from tools.bench.runs import Run
+from tools.bench.start_up import StartUp, lines_of
 
 HEADINGS = ("", "Measured", "Aim", "Of that")
+Line = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Figures:
         resync: p2c once more, reading all of them again.
         azurite_cpu_seconds: What Azurite worked in the run that `first` repeats with latency.
         sdk_cpu_seconds_per_row: What the Azure SDK alone works for a new row's transactions.
+        start_ups: How the functions start, by variant.
     """
 
     contacts: int
@@ -39,11 +42,21 @@ class Figures:
     memory_bytes: Sequence[int]
     azurite_cpu_seconds: float
     sdk_cpu_seconds_per_row: float
+    start_ups: Sequence[StartUp]
 
 
 def print_figures(figures: Figures, seconds: float, *, markdown: bool) -> None:
     """Print the table with its machine."""
-    lines = _lines(figures)
+    lines = _lines(figures) + _start_up_lines(figures.start_ups)
+    _print_table(lines, seconds, markdown=markdown)
+
+
+def print_start_ups(start_ups: Sequence[StartUp], seconds: float, *, markdown: bool) -> None:
+    """Print only the part of the table that is on starting."""
+    _print_table(_start_up_lines(start_ups), seconds, markdown=markdown)
+
+
+def _print_table(lines: Sequence[Line], seconds: float, *, markdown: bool) -> None:
     about = f"p2c {p2c.__version__}, {datetime.now(UTC):%Y-%m-%d}, {_machine()}."
     if markdown:
         print(about, end="\n\n")
@@ -61,7 +74,11 @@ def print_figures(figures: Figures, seconds: float, *, markdown: bool) -> None:
     out.print(f"In {seconds / 60:.1f} minutes. docs/benchmarks.md says what the lines mean.")
 
 
-def _lines(figures: Figures) -> list[tuple[str, str, str, str]]:
+def _start_up_lines(start_ups: Sequence[StartUp]) -> list[Line]:
+    return [line for start_up in start_ups for line in lines_of(start_up)]
+
+
+def _lines(figures: Figures) -> list[Line]:
     first, contacts = figures.first, figures.contacts
     rate = contacts / first.seconds
     thousands = contacts / 1_000

@@ -1,9 +1,10 @@
 """Runs p2c's command line in this process and writes down what the benchmark wants to know of it.
 
 ``python -m tools.bench.watched REPORT REQUESTS run contacts --json``. REPORT gets how long the
-workers were busy and how long they waited for storage; REQUESTS, unless it is ``-``, gets every
-request to both services with the thread that sent it. p2c works as it always does, except that it
-holds to `CONNECTIONS` requests to F&O at a time, as the other contenders do.
+workers were busy, how long they waited for storage, and the most memory there was; REQUESTS, unless
+it is ``-``, gets every request to both services with the thread that sent it. p2c works as it
+always does, except that it holds to `CONNECTIONS` requests to F&O at a time, as the other
+contenders do.
 """
 
 import json
@@ -19,6 +20,7 @@ from p2c.odata.transport import Transport
 from p2c.storage import AzureDocuments, AzureQueue
 from p2c.sync import limiter
 from p2c.sync.handle_message import MessageHandler
+from tools.bench.memory import peak_bytes
 
 CONNECTIONS = 8
 WORKERS = "p2c-run"
@@ -102,7 +104,8 @@ def main() -> None:
     try:
         command_line.main()
     finally:
-        report.write_text(json.dumps({"calls": watch.calls, "seconds": watch.seconds}))
+        said = {"calls": watch.calls, "seconds": watch.seconds, "peak_bytes": peak_bytes()}
+        report.write_text(json.dumps(said))
         write_requests()
 
 

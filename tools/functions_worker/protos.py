@@ -4,18 +4,21 @@ The library builds and reads these by attribute, and asks messages with alternat
 set. Field names are those of the Functions host's protocol; whatever is not set is None.
 """
 
+from typing import Any
+
 
 class _Message:
     """Takes any field; one that was not given is None. Types are no fields."""
 
-    def __init__(self, **fields):
+    def __init__(self, **fields: Any) -> None:
         self.__dict__.update(fields)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name[0].isupper():
             raise AttributeError(name)
+        return None
 
-    def WhichOneof(self, group):  # noqa: N802  protobuf's name
+    def WhichOneof(self, _group: str) -> str | None:  # noqa: N802  protobuf's name
         return next((name for name, value in self.__dict__.items() if value is not None), None)
 
 
@@ -26,7 +29,7 @@ class TypedData(_Message):
 class ParameterBinding(_Message):
     """A named value."""
 
-    def WhichOneof(self, group):  # noqa: N802  protobuf's name
+    def WhichOneof(self, _group: str) -> str | None:  # noqa: N802  protobuf's name
         return "data" if self.data is not None else None
 
 

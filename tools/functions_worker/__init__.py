@@ -1,0 +1,1 @@
+"""The library of the Functions Python worker, driven without the Functions host."""
