@@ -24,6 +24,9 @@ param settleSeconds int
 @description('By template: schedule.')
 param templates object
 
+@description('False: no timer fires, whatever its schedule.')
+param timersEnabled bool
+
 @description('Empty: the managed identity is known to both services.')
 param appRegistrationClientId string
 
@@ -48,6 +51,13 @@ var schedules = toObject(
   items(templates),
   template => 'P2C_SCHEDULE_${toUpper(replace(template.key, '-', '_'))}',
   template => template.value.schedule
+)
+
+// The host starts no timer of which this is set. A schedule is needed nevertheless.
+var disabledTimers = timersEnabled ? {} : toObject(
+  items(templates),
+  template => 'AzureWebJobs.enumerate_${replace(template.key, '-', '_')}.Disabled',
+  template => 'true'
 )
 
 // p2c takes an empty setting for an absent one.
@@ -131,7 +141,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
 
   resource appSettings 'config' = {
     name: 'appsettings'
-    properties: union(settings, serviceCredential, schedules)
+    properties: union(settings, serviceCredential, schedules, disabledTimers)
   }
 
   resource noPublishingPassword 'basicPublishingCredentialsPolicies' = {

@@ -26,6 +26,9 @@ param legalEntity string
 @description('Overrides by template: schedule, six NCRONTAB fields in UTC; lateAfterMinutes, when an alert says that it has not run.')
 param templates object = {}
 
+@description('Whether timers fire. Without them p2c does what it is asked to, and reads no changes by itself.')
+param timersEnabled bool = true
+
 @description('Folder of project files in the deployed package, such as projects. Empty: templates run as shipped.')
 param projects string = ''
 
@@ -207,6 +210,7 @@ module functionApp 'function-app.bicep' = {
     projects: projects
     settleSeconds: settleSeconds
     templates: scheduledTemplates
+    timersEnabled: timersEnabled
     appRegistrationClientId: appRegistrationClientId
     appRegistrationSecretUri: usesVault ? vault!.outputs.appRegistrationSecretUri : ''
     hashKeyUri: usesVault ? vault!.outputs.hashKeyUri : ''

@@ -1,7 +1,6 @@
 """Queues, tables, roles, the function app and the network against what the code needs."""
 
 import ipaddress
-import json
 import re
 
 import pytest
@@ -9,9 +8,8 @@ import pytest
 from p2c.bootstrap import TABLES, poison_queue_name, queue_name
 from p2c.templates import shipped_names
 from tests.infra.deployment import REQUIRED, deployed, names_of
-from tests.infra.files import INFRA, ROOT, bicep_files
+from tests.infra.files import ROOT
 from tests.support.triggers import triggers
-from tools.bicep_check.parse import parse
 
 QUEUES = "Microsoft.Storage/storageAccounts/queueServices/queues"
 TABLES_TYPE = "Microsoft.Storage/storageAccounts/tableServices/tables"
@@ -187,21 +185,6 @@ def test_the_app_has_a_subnet_of_its_own_that_flex_consumption_takes():
     assert not own.overlaps(ipaddress.ip_network(endpoints["addressPrefix"]))
     site = properties(deployment, "Microsoft.Web/sites")
     assert site["virtualNetworkSubnetId"] == "<network.appSubnet.id>"
-
-
-def test_azd_gives_every_parameter_that_is_needed_and_none_that_is_not_there():
-    main = parse("main.bicep", bicep_files()["main.bicep"])[0]
-    given = json.loads((INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
-    names = {parameter.name for parameter in main.parameters}
-    needed = {parameter.name for parameter in main.parameters if parameter.default is None}
-    assert needed <= set(given) <= names
-
-
-def test_what_azd_has_to_be_told_is_in_the_readme():
-    text = (INFRA / "main.parameters.json").read_text("utf-8")
-    asked = {name for name in re.findall(r"\$\{(\w+)", text) if not name.startswith("AZURE_")}
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert {name for name in asked if f"azd env set {name} " not in readme} == set()
 
 
 def test_an_alert_knows_every_template():
