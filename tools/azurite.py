@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -32,6 +32,8 @@ ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The emulator's account and key, the same everywhere and published by Microsoft."""
 
+SERVICES = ("blob", "queue", "table")
+
 _LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (\S+)")
 _PR_SET_PDEATHSIG = 1
 
@@ -41,8 +43,12 @@ class AzuriteError(Exception):
 
 
 @contextlib.contextmanager
-def azurite() -> Iterator[str]:
-    """Run an empty Azurite in memory on free ports; yields its connection string.
+def azurite(ports: Sequence[int] = (0, 0, 0), *, any_api_version: bool = False) -> Iterator[str]:
+    """Run an empty Azurite in memory; yields its connection string.
+
+    Args:
+        ports: Of blobs, queues and tables; 0 takes a free one.
+        any_api_version: Answer clients that are newer than Azurite instead of refusing them.
 
     Raises:
         AzuriteError: It cannot be installed, or was not ready within `START_SECONDS`.
@@ -55,7 +61,8 @@ def azurite() -> Iterator[str]:
             "--inMemoryPersistence",
             "--silent",
             "--disableTelemetry",
-            *("--blobPort", "0", "--queuePort", "0", "--tablePort", "0"),
+            *(f"--{service}Port={port}" for service, port in zip(SERVICES, ports, strict=True)),
+            *(["--skipApiVersionCheck"] if any_api_version else []),
         ],
         cwd=CACHE,
         stdin=subprocess.DEVNULL,
