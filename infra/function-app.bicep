@@ -29,6 +29,7 @@ param timersEnabled bool
 
 @description('Empty: the managed identity is known to both services.')
 param appRegistrationClientId string
+param appRegistrationTenantId string
 
 @description('Empty, or where the vault keeps the secret.')
 param appRegistrationSecretUri string
@@ -44,7 +45,7 @@ var serviceCredential = empty(appRegistrationClientId) ? {
 } : {
   AZURE_CLIENT_ID: appRegistrationClientId
   AZURE_CLIENT_SECRET: '@Microsoft.KeyVault(SecretUri=${appRegistrationSecretUri})'
-  AZURE_TENANT_ID: tenant().tenantId
+  AZURE_TENANT_ID: appRegistrationTenantId
 }
 
 var schedules = toObject(

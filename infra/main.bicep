@@ -87,6 +87,9 @@ param operatorPrincipalType string = 'User'
 @description('Client id of an app registration that both services know, where they cannot know the managed identity. Empty: the managed identity, without a secret.')
 param appRegistrationClientId string = ''
 
+@description('Tenant of both services, where the app registration gets its tokens. Empty: that of the subscription.')
+param appRegistrationTenantId string = ''
+
 @description('Its client secret, kept in a vault. Only with appRegistrationClientId.')
 @secure()
 param appRegistrationSecret string = ''
@@ -212,6 +215,7 @@ module functionApp 'function-app.bicep' = {
     templates: scheduledTemplates
     timersEnabled: timersEnabled
     appRegistrationClientId: appRegistrationClientId
+    appRegistrationTenantId: empty(appRegistrationTenantId) ? tenant().tenantId : appRegistrationTenantId
     appRegistrationSecretUri: usesVault ? vault!.outputs.appRegistrationSecretUri : ''
     hashKeyUri: usesVault ? vault!.outputs.hashKeyUri : ''
   }

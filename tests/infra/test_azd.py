@@ -60,11 +60,16 @@ def test_a_variable_is_deployed(variable, value, parameter, as_given):
     assert found != deployed().resources
 
 
-def test_an_app_registration_takes_both_of_its_variables():
-    found = deployed_by_azd(APP_REGISTRATION_CLIENT_ID="made-up", APP_REGISTRATION_SECRET="secret")
-    by_bicep = deployed(appRegistrationClientId="made-up", appRegistrationSecret="secret")
-    assert found.resources == by_bicep.resources
+def test_an_app_registration_takes_its_variables():
+    own = {"APP_REGISTRATION_CLIENT_ID": "made-up", "APP_REGISTRATION_SECRET": "secret"}
+    by_bicep = {"appRegistrationClientId": "made-up", "appRegistrationSecret": "secret"}
+    found = deployed_by_azd(**own)
+    assert found.resources == deployed(**by_bicep).resources
     assert found.outputs["applicationClientId"] == "made-up"
+    other = deployed_by_azd(**own, APP_REGISTRATION_TENANT_ID="customer")
+    settings = app_settings(found)
+    assert settings["AZURE_TENANT_ID"] != "customer"
+    assert app_settings(other) == settings | {"AZURE_TENANT_ID": "customer"}
 
 
 def test_each_template_has_its_schedule_and_the_time_after_which_it_is_late():
