@@ -28,6 +28,11 @@ PORTS: Mapping[str, tuple[int, str]] = {
 """Service to its usual port and what it is. Azurite's are those that
 ``UseDevelopmentStorage=true`` stands for."""
 
+STARTED = (
+    "Azurite and the sandbox run until Ctrl-C, with nothing of before. In local.settings.json, "
+    '"Values":'
+)
+
 STORAGE_SERVICES = ("blob", "queue", "table")
 _stopping = threading.Event()
 
@@ -106,12 +111,8 @@ def _run(ports: Mapping[str, int], sandbox_options: list[str]) -> None:
         azurite([ports[service] for service in STORAGE_SERVICES], any_api_version=True) as storage,
         sandbox(*sandbox_ports, *sandbox_options) as addresses,
     ):
-        lines = json.dumps(settings(storage, addresses, ports), indent=4)
-        print(
-            f"Azurite and the sandbox run until Ctrl-C, with nothing of before. In local.settings."
-            f'json, "Values":\n{lines}',
-            flush=True,
-        )
+        values = json.dumps(settings(storage, addresses, ports), indent=4)
+        print(f"{STARTED}\n{values}", flush=True)
         while not _stopping.wait(3600):
             pass
 
