@@ -71,6 +71,10 @@ $(DEMO)/.installed: requirements.txt
 bench: setup  ## Measure p2c beside a plain loop and the ceiling; one table in about ten minutes
 	$(DEV)/bin/python -m tools.bench
 
+.PHONY: local
+local: setup  ## Run Azurite and the sandbox until interrupted, as local.settings.sample.json wants
+	$(DEV)/bin/python -m tools.local
+
 .PHONY: azurite
 azurite: setup  ## Run an empty Azurite until interrupted and print its connection string
 	$(DEV)/bin/python -m tools.azurite

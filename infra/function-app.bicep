@@ -24,8 +24,12 @@ param settleSeconds int
 @description('By template: schedule.')
 param templates object
 
+@description('False: no timer fires, whatever its schedule.')
+param timersEnabled bool
+
 @description('Empty: the managed identity is known to both services.')
 param appRegistrationClientId string
+param appRegistrationTenantId string
 
 @description('Empty, or where the vault keeps the secret.')
 param appRegistrationSecretUri string
@@ -41,13 +45,20 @@ var serviceCredential = empty(appRegistrationClientId) ? {
 } : {
   AZURE_CLIENT_ID: appRegistrationClientId
   AZURE_CLIENT_SECRET: '@Microsoft.KeyVault(SecretUri=${appRegistrationSecretUri})'
-  AZURE_TENANT_ID: tenant().tenantId
+  AZURE_TENANT_ID: appRegistrationTenantId
 }
 
 var schedules = toObject(
   items(templates),
   template => 'P2C_SCHEDULE_${toUpper(replace(template.key, '-', '_'))}',
   template => template.value.schedule
+)
+
+// The host starts no timer of which this is set. A schedule is needed nevertheless.
+var disabledTimers = timersEnabled ? {} : toObject(
+  items(templates),
+  template => 'AzureWebJobs.enumerate_${replace(template.key, '-', '_')}.Disabled',
+  template => 'true'
 )
 
 // p2c takes an empty setting for an absent one.
@@ -131,7 +142,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
 
   resource appSettings 'config' = {
     name: 'appsettings'
-    properties: union(settings, serviceCredential, schedules)
+    properties: union(settings, serviceCredential, schedules, disabledTimers)
   }
 
   resource noPublishingPassword 'basicPublishingCredentialsPolicies' = {

@@ -26,6 +26,9 @@ param legalEntity string
 @description('Overrides by template: schedule, six NCRONTAB fields in UTC; lateAfterMinutes, when an alert says that it has not run.')
 param templates object = {}
 
+@description('Whether timers fire. Without them p2c does what it is asked to, and reads no changes by itself.')
+param timersEnabled bool = true
+
 @description('Folder of project files in the deployed package, such as projects. Empty: templates run as shipped.')
 param projects string = ''
 
@@ -83,6 +86,9 @@ param operatorPrincipalType string = 'User'
 
 @description('Client id of an app registration that both services know, where they cannot know the managed identity. Empty: the managed identity, without a secret.')
 param appRegistrationClientId string = ''
+
+@description('Tenant of both services, where the app registration gets its tokens. Empty: that of the subscription.')
+param appRegistrationTenantId string = ''
 
 @description('Its client secret, kept in a vault. Only with appRegistrationClientId.')
 @secure()
@@ -207,7 +213,9 @@ module functionApp 'function-app.bicep' = {
     projects: projects
     settleSeconds: settleSeconds
     templates: scheduledTemplates
+    timersEnabled: timersEnabled
     appRegistrationClientId: appRegistrationClientId
+    appRegistrationTenantId: empty(appRegistrationTenantId) ? tenant().tenantId : appRegistrationTenantId
     appRegistrationSecretUri: usesVault ? vault!.outputs.appRegistrationSecretUri : ''
     hashKeyUri: usesVault ? vault!.outputs.hashKeyUri : ''
   }

@@ -39,6 +39,9 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 KEYLESS_ACCOUNT = "p2ckeyless"
 """The account of `azurite_by_token`, whose key nobody has."""
 
+SERVICES = ("blob", "queue", "table")
+FREE_PORTS = (0, 0, 0)
+
 _LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (\S+)")
 _PR_SET_PDEATHSIG = 1
 
@@ -56,13 +59,18 @@ class Certificate:
 
 
 @contextlib.contextmanager
-def azurite() -> Iterator[str]:
-    """Run an empty Azurite in memory on free ports; yields its connection string.
+def azurite(ports: Sequence[int] = FREE_PORTS, *, any_api_version: bool = False) -> Iterator[str]:
+    """Run an empty Azurite in memory; yields its connection string.
+
+    Args:
+        ports: Of blobs, queues and tables; 0 takes a free one.
+        any_api_version: Answer clients that are newer than Azurite instead of refusing them.
 
     Raises:
         AzuriteError: It cannot be installed, or was not ready within `START_SECONDS`.
     """
-    with _running((), {}) as addresses:
+    more = ("--skipApiVersionCheck",) if any_api_version else ()
+    with _running(more, {}, ports) as addresses:
         yield _connection_string(addresses)
 
 
@@ -96,7 +104,11 @@ def azurite_by_token(certificate: Certificate) -> Iterator[Mapping[str, str]]:
 
 
 @contextlib.contextmanager
-def _running(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
+def _running(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    ports: Sequence[int] = FREE_PORTS,
+) -> Iterator[dict[str, str]]:
     """Run Azurite with further arguments; yields where its services listen."""
     node, script = install()
     process = subprocess.Popen(
@@ -106,7 +118,7 @@ def _running(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterat
             "--inMemoryPersistence",
             "--silent",
             "--disableTelemetry",
-            *("--blobPort", "0", "--queuePort", "0", "--tablePort", "0"),
+            *(f"--{service}Port={port}" for service, port in zip(SERVICES, ports, strict=True)),
             *arguments,
         ],
         cwd=CACHE,

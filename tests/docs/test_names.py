@@ -1,6 +1,7 @@
 """What the code offers is in the documentation, and the other way round."""
 
 import re
+import shlex
 from typing import get_args
 
 import pytest
@@ -29,6 +30,8 @@ from p2c.templates.projects import ProjectSpec, ProjectTask
 from tests.docs.pages import PAGES, blocks, first_cells, read, section
 from tests.support.triggers import triggers
 
+# tools.p2c runs the same commands.
+COMMAND_LINE = r"-m (?:tools\.)?p2c ([^#\n|>]*)"
 GROUP = typer.main.get_command(commands)
 # Read by tests, not by the app.
 FOR_TESTS = {
@@ -77,10 +80,9 @@ def test_every_option_of_the_sandbox_is_on_its_page():
 
 def test_every_command_line_that_is_shown_can_be_read():
     lines = [
-        line.partition("#")[0].partition("-m p2c ")[2].split()
+        shlex.split(found[1])
         for block in blocks("sh")
-        for line in block.text.splitlines()
-        if "-m p2c " in line
+        for found in re.finditer(COMMAND_LINE, block.text, re.MULTILINE)
     ]
     assert len(lines) > 8
     for words in lines:

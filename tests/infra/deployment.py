@@ -13,6 +13,14 @@ REQUIRED = {
     "legalEntity": "usmf",
 }
 
+ROLE_NAMES = {
+    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
+    "974c5e8b-45b9-4653-ba55-5f855dd0fb88": "Storage Queue Data Contributor",
+    "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor",
+    "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
+    "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
+}
+
 CLIENT_ID = "6c1e8f4a-0000-4000-8000-000000000001"
 KNOWN_TO_AZURE = {
     "identity.identity.properties.clientId": CLIENT_ID,
@@ -43,3 +51,17 @@ def app_settings(deployment: Deployment) -> dict[str, str]:
 def names_of(deployment: Deployment, kind: str) -> list[str]:
     """The resources' own names, without those they are in."""
     return [resource.name.rpartition("/")[2] for resource in deployment.of_type(kind)]
+
+
+def roles(deployment: Deployment) -> set[tuple[str, str, str]]:
+    """What each role is on, whose it is, and its name."""
+    found = deployment.of_type("Microsoft.Authorization/roleAssignments")
+    assert len({role.name for role in found}) == len(found)
+    return {
+        (
+            role.scope,
+            role.body["properties"]["principalId"],
+            ROLE_NAMES[role.body["properties"]["roleDefinitionId"].rpartition("/")[2]],
+        )
+        for role in found
+    }

@@ -9,7 +9,7 @@ from p2c.settings import SCHEDULE_PREFIX, STORAGE, load_settings, setting_names
 from p2c.templates import shipped_names
 from tests.infra.deployment import CLIENT_ID, app_settings, deployed
 from tests.infra.files import ROOT
-from tests.support.triggers import triggers
+from tests.support.triggers import triggers, triggers_by_function
 
 HOST = json.loads((ROOT / "host.json").read_text("utf-8"))
 SAMPLE = json.loads((ROOT / "local.settings.sample.json").read_text("utf-8"))["Values"]
@@ -70,6 +70,15 @@ def test_a_schedule_can_be_changed_by_itself():
     changed = deployed(templates={"contacts": {"schedule": "0 0 3 * * *"}})
     found, before = app_settings(changed), app_settings(deployed())
     assert found == before | {"P2C_SCHEDULE_CONTACTS": "0 0 3 * * *"}
+
+
+def test_without_timers_each_of_them_and_nothing_else_is_disabled():
+    found, before = app_settings(deployed(timersEnabled=False)), app_settings(deployed())
+    timers = {name for name, trigger in triggers_by_function().items() if "schedule" in trigger}
+    disabled = {f"AzureWebJobs.{name}.Disabled": "true" for name in timers}
+    assert len(timers) == len(shipped_names())
+    assert found == before | disabled
+    assert load_settings(found) == load_settings(before)
 
 
 def test_the_app_can_read_its_settings():

@@ -1,28 +1,19 @@
 """Queues, tables, roles, the function app and the network against what the code needs."""
 
 import ipaddress
-import json
 import re
 
 import pytest
 
 from p2c.bootstrap import TABLES, poison_queue_name, queue_name
 from p2c.templates import shipped_names
-from tests.infra.deployment import REQUIRED, deployed, names_of
-from tests.infra.files import INFRA, ROOT, bicep_files
+from tests.infra.deployment import REQUIRED, deployed, names_of, roles
+from tests.infra.files import ROOT
 from tests.support.triggers import triggers
-from tools.bicep_check.parse import parse
 
 QUEUES = "Microsoft.Storage/storageAccounts/queueServices/queues"
 TABLES_TYPE = "Microsoft.Storage/storageAccounts/tableServices/tables"
 CONTAINERS = "Microsoft.Storage/storageAccounts/blobServices/containers"
-ROLE_NAMES = {
-    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
-    "974c5e8b-45b9-4653-ba55-5f855dd0fb88": "Storage Queue Data Contributor",
-    "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor",
-    "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
-    "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
-}
 APP = "<identity.identity.properties.principalId>"
 APP_ROLES = {
     ("storage.account", APP, "Storage Blob Data Owner"),
@@ -34,19 +25,6 @@ OPERATOR_ROLES = {
     ("storage.account", "someone", "Storage Queue Data Contributor"),
     ("storage.account", "someone", "Storage Table Data Contributor"),
 }
-
-
-def roles(deployment):
-    found = deployment.of_type("Microsoft.Authorization/roleAssignments")
-    assert len({role.name for role in found}) == len(found)
-    return {
-        (
-            role.scope,
-            role.body["properties"]["principalId"],
-            ROLE_NAMES[role.body["properties"]["roleDefinitionId"].rpartition("/")[2]],
-        )
-        for role in found
-    }
 
 
 def properties(deployment, kind):
@@ -187,21 +165,6 @@ def test_the_app_has_a_subnet_of_its_own_that_flex_consumption_takes():
     assert not own.overlaps(ipaddress.ip_network(endpoints["addressPrefix"]))
     site = properties(deployment, "Microsoft.Web/sites")
     assert site["virtualNetworkSubnetId"] == "<network.appSubnet.id>"
-
-
-def test_azd_gives_every_parameter_that_is_needed_and_none_that_is_not_there():
-    main = parse("main.bicep", bicep_files()["main.bicep"])[0]
-    given = json.loads((INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
-    names = {parameter.name for parameter in main.parameters}
-    needed = {parameter.name for parameter in main.parameters if parameter.default is None}
-    assert needed <= set(given) <= names
-
-
-def test_what_azd_has_to_be_told_is_in_the_readme():
-    text = (INFRA / "main.parameters.json").read_text("utf-8")
-    asked = {name for name in re.findall(r"\$\{(\w+)", text) if not name.startswith("AZURE_")}
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert {name for name in asked if f"azd env set {name} " not in readme} == set()
 
 
 def test_an_alert_knows_every_template():
