@@ -75,6 +75,10 @@ bench: setup  ## Measure p2c beside a plain loop and the ceiling; one table in a
 azurite: setup  ## Run an empty Azurite until interrupted and print its connection string
 	$(DEV)/bin/python -m tools.azurite
 
+.PHONY: audit
+audit: setup  ## Check pins, licences and known vulnerabilities; write dist/sbom.cdx.json
+	$(DEV)/bin/python -m tools.audit
+
 .PHONY: format
 format: setup  ## Put the code into shape
 	$(DEV)/bin/ruff check --fix .
@@ -86,6 +90,7 @@ lock: setup  ## Take up newer versions of everything that is pinned
 	$(UV_COMPILE) requirements-dev.in -o requirements-dev.txt
 	$(UV_COMPILE) tools/node-requirements.in -o tools/node-requirements.txt
 	$(UV_COMPILE) tools/bicep_check/requirements.in -o tools/bicep_check/requirements.txt
+	$(UV_COMPILE) tools/audit/requirements.in -o tools/audit/requirements.txt
 	for folder in tools/node tools/bicep_check/node tools/kql_check/node; do \
 		(cd $$folder && npm install --package-lock-only --omit-lockfile-registry-resolved); \
 	done
