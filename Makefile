@@ -79,6 +79,13 @@ azurite: setup  ## Run an empty Azurite until interrupted and print its connecti
 audit: setup  ## Check pins, licences and known vulnerabilities; write dist/sbom.cdx.json
 	$(DEV)/bin/python -m tools.audit
 
+.PHONY: release-notes
+release-notes:  ## Print what the changelog says: VERSION=1.2.0, or TAG=v1.2.0 if it is to be released
+	@test -n "$${VERSION:-}$${TAG:-}" || \
+		{ echo "Say of what: make release-notes VERSION=1.2.0, or TAG=v1.2.0." >&2; exit 2; }
+	@"$$(tools/find-python 3.13 newer 3.12 3.11)" -m tools.release_notes \
+		$${TAG:+--tag "$$TAG"} $${VERSION:+"$$VERSION"} --links-to "$${LINKS_TO:-}"
+
 .PHONY: format
 format: setup  ## Put the code into shape
 	$(DEV)/bin/ruff check --fix .

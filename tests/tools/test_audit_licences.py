@@ -76,8 +76,8 @@ def test_a_gpl_package_is_refused_with_what_is_allowed_and_what_to_do():
     assert problems(package("copyleft", "GPL-3.0-or-later")) == (
         "requirements.txt: copyleft 1.0 has the licence 'GPL-3.0-or-later'; GPL-3.0-or-later is "
         "not allowed. Allowed are Apache-2.0, Apache-2.0 WITH LLVM-exception, MIT. Take another "
-        "package; or, if whoever decides on licences agrees, add it in tools/audit/policy.toml, under "
-        "[allowed] for every package or [[only-for]] for this one, with the reason",
+        "package; or, if whoever decides on licences agrees, add it in tools/audit/policy.toml, "
+        "under [allowed] for every package or [[only-for]] for this one, with the reason",
     )
 
 
