@@ -72,8 +72,8 @@ bench: setup  ## Measure p2c beside a plain loop and the ceiling; one table in a
 	$(DEV)/bin/python -m tools.bench
 
 .PHONY: azurite
-azurite: setup  ## Run an empty Azurite until interrupted and print its connection string
-	$(DEV)/bin/python -m tools.azurite
+azurite: setup  ## Run an empty Azurite until interrupted (USUAL_PORTS=yes: on 10000 to 10002)
+	$(DEV)/bin/python -m tools.azurite $(if $(USUAL_PORTS),--usual-ports)
 
 .PHONY: audit
 audit: setup  ## Check pins, licences and known vulnerabilities; write dist/sbom.cdx.json

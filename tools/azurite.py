@@ -4,7 +4,8 @@ Installed from ``tools/node`` as `tools.node_packages` says. Needs nothing but t
 so that any Python can run it.
 
 ``python -m tools.azurite`` prints a connection string and runs until it is stopped; with
-``--install`` it only installs. Tests and the demo use `azurite`.
+``--usual-ports`` where ``UseDevelopmentStorage=true`` looks for it; with ``--install`` it only
+installs. Tests and the demo use `azurite`.
 """
 
 import argparse
@@ -32,6 +33,10 @@ ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The emulator's account and key, the same everywhere and published by Microsoft."""
 
+FREE_PORTS = (0, 0, 0)
+USUAL_PORTS = (10000, 10001, 10002)
+"""Of blobs, queues and tables: those that ``UseDevelopmentStorage=true`` stands for."""
+
 _LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (\S+)")
 _PR_SET_PDEATHSIG = 1
 
@@ -41,8 +46,11 @@ class AzuriteError(Exception):
 
 
 @contextlib.contextmanager
-def azurite() -> Iterator[str]:
-    """Run an empty Azurite in memory on free ports; yields its connection string.
+def azurite(ports: tuple[int, int, int] = FREE_PORTS) -> Iterator[str]:
+    """Run an empty Azurite in memory; yields its connection string.
+
+    Args:
+        ports: Of blobs, queues and tables; 0 takes a free one.
 
     Raises:
         AzuriteError: It cannot be installed, or was not ready within `START_SECONDS`.
@@ -55,7 +63,8 @@ def azurite() -> Iterator[str]:
             "--inMemoryPersistence",
             "--silent",
             "--disableTelemetry",
-            *("--blobPort", "0", "--queuePort", "0", "--tablePort", "0"),
+            *("--blobPort", str(ports[0]), "--queuePort", str(ports[1])),
+            *("--tablePort", str(ports[2])),
         ],
         cwd=CACHE,
         stdin=subprocess.DEVNULL,
@@ -101,7 +110,8 @@ def _await_ports(process: subprocess.Popen[str]) -> dict[str, str]:
             raise AzuriteError(
                 f"Azurite ended, or was not ready within {START_SECONDS} seconds. "
                 f"It said:\n{''.join(said)}"
-                f"Remove {CACHE / 'azurite'} to have it installed again."
+                "If a port is in use, end what uses it. Otherwise remove "
+                f"{CACHE / 'azurite'} to have it installed again."
             )
         said.append(line)
         if match := _LISTENING.search(line):
@@ -156,12 +166,14 @@ def main() -> int:
     """Run Azurite until interrupted, or only install it."""
     parser = argparse.ArgumentParser(prog="python -m tools.azurite", description=__doc__)
     parser.add_argument("--install", action="store_true", help="install it and do nothing else")
+    parser.add_argument("--usual-ports", action="store_true", help="10000 to 10002, not free ones")
+    options = parser.parse_args()
     try:
-        if parser.parse_args().install:
+        if options.install:
             install()
             return 0
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        with azurite() as connection_string:
+        with azurite(USUAL_PORTS if options.usual_ports else FREE_PORTS) as connection_string:
             print(connection_string, flush=True)
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
