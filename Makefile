@@ -111,5 +111,5 @@ azure-types:  ## Make tools/bicep_check/types anew, after a newer version was lo
 
 .PHONY: clean
 clean:  ## Remove what these targets made
-	rm -rf $(DEV) $(DEMO) $(OLDEST) .p2c .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf $(DEV) $(DEMO) $(OLDEST) .p2c dist .pytest_cache .mypy_cache .ruff_cache \
 		.import_linter_cache .hypothesis

@@ -104,7 +104,6 @@ def test_what_is_deployed_is_what_azure_installs(marker, expected):
 
 
 @pytest.mark.slow
-@pytest.mark.worker
 def test_the_sbom_of_requirements_txt_lists_its_packages_and_is_valid(tmp_path):
     tools = environment("tools", (ROOT / "tools/audit/requirements.txt").read_text("utf-8"))
     pins, _ = read_pins(ROOT, ROOT / "requirements.txt")

@@ -167,7 +167,7 @@ def _logical_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _exact_version(requirement: Requirement) -> str | None:
     specifiers = list(requirement.specifier)
-    if requirement.url or len(specifiers) != 1 or specifiers[0].operator != "==":
+    if len(specifiers) != 1 or specifiers[0].operator != "==":
         return None
     version = specifiers[0].version
     return None if version.endswith("*") else version
