@@ -79,6 +79,17 @@ local: setup  ## Run Azurite and the sandbox until interrupted, as local.setting
 azurite: setup  ## Run an empty Azurite until interrupted and print its connection string
 	$(DEV)/bin/python -m tools.azurite
 
+.PHONY: audit
+audit: setup  ## Check pins, licences and known vulnerabilities; write dist/sbom.cdx.json
+	$(DEV)/bin/python -m tools.audit
+
+.PHONY: release-notes
+release-notes:  ## Print what the changelog says: VERSION=1.2.0, or TAG=v1.2.0 if it is to be released
+	@test -n "$${VERSION:-}$${TAG:-}" || \
+		{ echo "Say of what: make release-notes VERSION=1.2.0, or TAG=v1.2.0." >&2; exit 2; }
+	@"$$(tools/find-python 3.13 newer 3.12 3.11)" -m tools.release_notes \
+		$${TAG:+--tag "$$TAG"} $${VERSION:+"$$VERSION"} --links-to "$${LINKS_TO:-}"
+
 .PHONY: format
 format: setup  ## Put the code into shape
 	$(DEV)/bin/ruff check --fix .
@@ -90,6 +101,7 @@ lock: setup  ## Take up newer versions of everything that is pinned
 	$(UV_COMPILE) requirements-dev.in -o requirements-dev.txt
 	$(UV_COMPILE) tools/node-requirements.in -o tools/node-requirements.txt
 	$(UV_COMPILE) tools/bicep_check/requirements.in -o tools/bicep_check/requirements.txt
+	$(UV_COMPILE) tools/audit/requirements.in -o tools/audit/requirements.txt
 	for folder in tools/node tools/bicep_check/node tools/kql_check/node; do \
 		(cd $$folder && npm install --package-lock-only --omit-lockfile-registry-resolved); \
 	done
@@ -103,5 +115,5 @@ azure-types:  ## Make tools/bicep_check/types anew, after a newer version was lo
 
 .PHONY: clean
 clean:  ## Remove what these targets made
-	rm -rf $(DEV) $(DEMO) $(OLDEST) .p2c .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf $(DEV) $(DEMO) $(OLDEST) .p2c dist .pytest_cache .mypy_cache .ruff_cache \
 		.import_linter_cache .hypothesis

@@ -166,7 +166,8 @@ def _await_ports(process: subprocess.Popen[str]) -> dict[str, str]:
             raise AzuriteError(
                 f"Azurite ended, or was not ready within {START_SECONDS} seconds. "
                 f"It said:\n{''.join(said)}"
-                f"Remove {CACHE / 'azurite'} to have it installed again."
+                "If a port is in use, end what uses it. Otherwise remove "
+                f"{CACHE / 'azurite'} to have it installed again."
             )
         said.append(line)
         if match := _LISTENING.search(line):
@@ -221,8 +222,9 @@ def main() -> int:
     """Run Azurite until interrupted, or only install it."""
     parser = argparse.ArgumentParser(prog="python -m tools.azurite", description=__doc__)
     parser.add_argument("--install", action="store_true", help="install it and do nothing else")
+    options = parser.parse_args()
     try:
-        if parser.parse_args().install:
+        if options.install:
             install()
             return 0
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -42,7 +42,7 @@ def install_packages(title: str, lock_folder: Path) -> tuple[Path, Path]:
     # Several test runs may start at once: one installs, the others wait for it.
     with (CACHE / "install.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        node, npm = _find_node()
+        node, npm = find_node()
         packages = folder / "node_modules"
         if not (done.exists() and done.read_text() == wanted and packages.is_dir()):
             _say(f"Installing {title} (once, up to a minute) ...")
@@ -54,7 +54,7 @@ def install_packages(title: str, lock_folder: Path) -> tuple[Path, Path]:
     return node, packages
 
 
-def _find_node() -> tuple[Path, list[str]]:
+def find_node() -> tuple[Path, list[str]]:
     """Return node and the command that runs npm: the machine's, or else the package's."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and _node_version(node) >= OLDEST_NODE:

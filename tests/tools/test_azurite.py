@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -146,3 +147,31 @@ def test_by_token_the_key_of_the_emulator_opens_nothing(
         ):
             with pytest.raises(ServiceRefusedError, match="refused the credential"):
                 look()
+
+
+def free_ports() -> tuple[int, int, int]:
+    with socket.socket() as one, socket.socket() as two, socket.socket() as three:
+        for each in (one, two, three):
+            each.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], two.getsockname()[1], three.getsockname()[1]
+
+
+def test_it_takes_the_ports_that_it_is_given() -> None:
+    ports = free_ports()
+    with azurite(ports) as connection_string:
+        found = re.findall(r"(\w+)Endpoint=http://127\.0\.0\.1:(\d+)/", connection_string)
+        assert dict(found) == dict(zip(("Blob", "Queue", "Table"), map(str, ports), strict=True))
+        assert reachable(connection_string)
+
+
+def test_a_port_in_use_is_told() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        with (
+            pytest.raises(AzuriteError, match="If a port is in use") as caught,
+            azurite((taken, 0, 0)),
+        ):
+            pass
+    assert f"address already in use 127.0.0.1:{taken}" in str(caught.value)
