@@ -132,7 +132,7 @@ class Transport:
         service: ``dataverse`` or ``fno``; named in errors and counted by the meter.
         root_url: Root as in the settings, without the service's path.
         jitter: Gives a number from 0 to 1 that spreads the repeats of reads.
-        telemetry: Told of every request, never with its URL, which carries keys.
+        telemetry: Told of every request, of its URL up to the first key or filter.
     """
 
     def __init__(
@@ -304,10 +304,14 @@ class Transport:
 
     def _told(self, request: _Request, *, force_refresh: bool) -> Answer:
         """Exchange a request for an answer, and tell of it."""
+        url = urlsplit(request.url)
         attributes: Attributes = {
             "service": self.service,
             "http.request.method": request.method,
-            "server.address": urlsplit(self.root).netloc,
+            # What follows may be a key or a filter, which name a row.
+            "url.full": f"{url.scheme}://{url.netloc}{url.path.partition('(')[0]}",
+            "server.address": url.hostname or "",
+            "server.port": url.port or (443 if url.scheme == "https" else 80),
             "operations": request.operations,
         }
         name = f"{request.method} {self.service}"
