@@ -65,6 +65,10 @@ var disabledTimers = timersEnabled ? {} : toObject(
 var settings = {
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
   APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
+  // The exporter would tell Microsoft about itself, and ask hosts of its own what to do.
+  APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED: 'true'
+  APPLICATIONINSIGHTS_SDKSTATS_DISABLED: 'true'
+  APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL: 'true'
   AzureWebJobsStorage__blobServiceUri: blobUri
   AzureWebJobsStorage__clientId: identityClientId
   AzureWebJobsStorage__credential: 'managedidentity'
@@ -77,6 +81,9 @@ var settings = {
   P2C_LEGAL_ENTITY: legalEntity
   P2C_PROJECTS: empty(projects) ? '' : '${packageRoot}/${projects}'
   P2C_SETTLE_SECONDS: string(settleSeconds)
+  P2C_TELEMETRY: 'azure'
+  // The worker tells the host that p2c sends its log records itself, so that none is sent twice.
+  PYTHON_ENABLE_OPENTELEMETRY: 'true'
   // As many as an instance takes messages at once, and a timer and a request besides.
   PYTHON_THREADPOOL_THREAD_COUNT: '16'
 }

@@ -62,6 +62,12 @@ def test_the_route_prefix_is_the_one_in_the_answers():
     assert HOST["extensions"]["http"]["routePrefix"] == "api"
 
 
+def test_the_host_tells_by_opentelemetry_and_has_no_setting_that_means_nothing_then():
+    """With it, the host reads nothing of its logging but levels (docs/decisions/host-json.md)."""
+    assert HOST["telemetryMode"] == "OpenTelemetry"
+    assert HOST["logging"] == {"logLevel": {"default": "Information"}}
+
+
 def test_retries_are_left_to_the_queue():
     assert "retry" not in HOST
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from p2c.settings import SCHEDULE_PREFIX, STORAGE, load_settings, setting_names
+from p2c.settings import SCHEDULE_PREFIX, STORAGE, load_settings, load_telemetry_settings, setting_names
 from p2c.templates import shipped_names
 from tests.infra.deployment import CLIENT_ID, app_settings, deployed
 from tests.infra.files import ROOT
@@ -18,11 +18,18 @@ NOT_DEPLOYED = {
     STORAGE: "a connection string carries a key, and the account refuses keys",
     f"{STORAGE}__accountName": "the URLs say it, in any of Azure's clouds",
 }
+NOTHING_ABOUT_ITSELF = {
+    "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "the exporter: it asks Microsoft nothing",
+    "APPLICATIONINSIGHTS_SDKSTATS_DISABLED": "the exporter: no metrics about itself",
+    "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "the exporter: it tells Microsoft nothing",
+}
 READ_BY_OTHERS = {
-    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "the host: Application Insights by identity",
-    "APPLICATIONINSIGHTS_CONNECTION_STRING": "the host: where logs go",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "host and exporter: the identity to send with",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING": "the host and p2c: where telemetry goes",
     "AZURE_CLIENT_ID": "azure-identity's DefaultAzureCredential",
+    "PYTHON_ENABLE_OPENTELEMETRY": "the worker: log records leave from it",
     "PYTHON_THREADPOOL_THREAD_COUNT": "the worker",
+    **NOTHING_ABOUT_ITSELF,
 }
 READ_BY_OTHERS_WITH_SECRET = {
     "AZURE_CLIENT_SECRET": "azure-identity's DefaultAzureCredential",
@@ -95,6 +102,19 @@ def test_the_app_can_read_its_settings():
     assert settings.storage.table_url == "https://contoso.table.core.windows.net"
     assert settings.storage.credential == "managedidentity"
     assert settings.storage.client_id == CLIENT_ID
+
+
+def test_telemetry_goes_to_application_insights_by_p2c_and_not_by_the_worker():
+    found = app_settings(deployed())
+    telemetry = load_telemetry_settings(found)
+    assert telemetry.choice == "azure"
+    assert telemetry.connection_string == found["APPLICATIONINSIGHTS_CONNECTION_STRING"]
+    identity = f"ClientId={CLIENT_ID};Authorization=AAD"
+    assert found["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"] == identity
+    assert found["PYTHON_ENABLE_OPENTELEMETRY"] == "true"
+    # The worker would send spans of its own, with URLs, and live metrics.
+    assert "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY" not in found
+    assert {found[name] for name in NOTHING_ABOUT_ITSELF} == {"true"}
 
 
 def test_the_settle_time_cannot_be_deployed_shorter_than_the_promise_needs():
