@@ -1,0 +1,84 @@
+"""A Log Analytics workspace as far as the queries need it: what was sent, as tables asked in KQL.
+
+duckdb-kql carries the queries out. It is not Kusto: its makers compare what it knows with Kusto's
+emulator, and it refuses what it does not know.
+"""
+
+import json
+from datetime import datetime
+
+import duckdb_kql
+
+from tools.kql_check.check import TABLES
+
+_COLUMNS = {
+    "string": "VARCHAR",
+    "int": "INTEGER",
+    "real": "DOUBLE",
+    "datetime": "TIMESTAMP",
+    "dynamic": "JSON",
+}
+
+
+class Workspace:
+    """The tables that the queries are checked with, filled with envelopes of the exporter."""
+
+    def __init__(self, envelopes):
+        self._database = duckdb_kql.connect()
+        for table, columns in TABLES.items():
+            lines = ", ".join(f'"{name}" {_COLUMNS[kind]}' for name, kind in columns.items())
+            self._database.execute(f'CREATE TABLE "{table}" ({lines})')
+        for envelope in envelopes:
+            self._take(envelope)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._database.close()
+
+    def ask(self, query, now=None):
+        """Carry out a query and return each row as a dictionary; `now` is what ``now()`` says."""
+        found = duckdb_kql.query(self._database, query, query_now=now)
+        return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+
+    def _take(self, envelope):
+        """Take in what was sent, as Application Insights does; other kinds have other tables."""
+        base = envelope["data"]["baseData"]
+        usual = {
+            "TimeGenerated": sent_at(envelope),
+            "Properties": json.dumps(base.get("properties", {})),
+        }
+        if envelope["data"]["baseType"] == "MetricData":
+            for point in base["metrics"]:
+                told = {"Name": point["name"], "Sum": point["value"], "ItemCount": point["count"]}
+                self._insert("AppMetrics", usual | told)
+        elif envelope["data"]["baseType"] == "MessageData":
+            self._insert("AppTraces", usual | {"Message": base["message"], "ItemCount": 1})
+
+    def _insert(self, table, row):
+        names = ", ".join(f'"{name}"' for name in row)
+        marks = ", ".join("?" * len(row))
+        statement = f'INSERT INTO "{table}" ({names}) VALUES ({marks})'
+        self._database.execute(statement, list(row.values()))
+
+
+def sent_at(envelope):
+    """The time of an envelope, in UTC without saying so, as tables have it."""
+    return datetime.fromisoformat(envelope["time"]).replace(tzinfo=None)
+
+
+def data_point(at, name, value, **attributes):
+    """A metric's data point as the exporter sends it."""
+    point = {"name": name, "value": value, "count": 1}
+    return _envelope(at, "MetricData", {"metrics": [point], "properties": attributes})
+
+
+def log_record(at, text, **particulars):
+    """A log record as the exporter sends it, which makes a text of every particular."""
+    texts = {name: str(value) for name, value in particulars.items()}
+    return _envelope(at, "MessageData", {"message": text, "properties": texts})
+
+
+def _envelope(at, kind, base):
+    return {"time": f"{at.isoformat()}Z", "data": {"baseType": kind, "baseData": base}}
