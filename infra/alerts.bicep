@@ -1,4 +1,4 @@
-// Alerts on what p2c and the Functions host log. Each names the template, where there is one.
+// Alerts on what p2c's telemetry says. Each names the template or the service.
 param name string
 param location string
 param tags object
@@ -10,78 +10,98 @@ param email string
 @description('By template: lateAfterMinutes.')
 param templates object
 
+@description('False: no template is expected to run by itself, so none is late.')
+param timersEnabled bool
+
 param rejectedRowsThreshold int
 
-@description('Age of a message above which an alert is raised. Rows to be verified lie there for the settle time.')
+@description('Minutes that a message may have been due before an alert is raised.')
 param oldMessageMinutes int = 60
 
-@description('Share of messages that were put back for throttling above which an alert is raised.')
-param throttledPercent int = 50
+@description('Share of requests, or of operations in batches, answered with 429 above which an alert is raised.')
+param throttledPercent int = 20
 
 var lateTemplates = join(map(items(templates), template => '"${template.key}", ${template.value.lateAfterMinutes}'), ', ')
 
 // measure: the query's column that is compared, empty for the number of rows.
+// dimensions: the query's columns that name what an alert is about; each combination has its own.
 // lookBack: what the query sees, where that is more than the window; two days are the most.
 var rules = [
   {
     key: 'poison'
     title: 'Messages failed five times'
-    description: 'Their rows are sent round again, and rejected in the end. See "Poison messages" in docs/operations.md.'
+    description: 'p2c failed for a reason that it does not know. Rows are sent round again three times and then rejected as worker-failed. See "Problems by code" in the workbook, and "Poison messages" in docs/operations.md.'
     query: loadTextContent('queries/poison.kql')
     severity: 1
     window: 'PT15M'
     lookBack: 'PT15M'
     measure: 'Messages'
-    dimension: 'Template'
+    dimensions: [
+      'Template'
+    ]
     threshold: 0
+    enabled: true
   }
   {
     key: 'rejected'
     title: 'Many rows were rejected'
-    description: 'python -m p2c rejected list names them and the reasons.'
+    description: 'The workbook has the reasons by code, python -m p2c rejected list the rows. Correct what the reason names, in Sales, in F&O or in a project; see "Rejected rows" in docs/operations.md.'
     query: loadTextContent('queries/rejected.kql')
     severity: 2
     window: 'PT1H'
     lookBack: 'PT1H'
     measure: 'Rejected'
-    dimension: 'Template'
+    dimensions: [
+      'Template'
+    ]
     threshold: rejectedRowsThreshold
+    enabled: true
   }
   {
     key: 'late'
-    title: 'A template has not run'
-    description: 'No timer has read its changes in time. The workbook and python -m p2c status say why.'
+    title: 'No execution has completed in time'
+    description: 'The timer does not fire, each execution ends with Warning or Error, or one takes long. "Executions by status" in the workbook and python -m p2c status say which; see "Watch" in docs/deploy.md.'
     query: replace(loadTextContent('queries/late.kql'), '{templates}', lateTemplates)
     severity: 1
     window: 'PT15M'
     lookBack: 'P2D'
     measure: ''
-    dimension: 'Template'
+    dimensions: [
+      'Template'
+    ]
     threshold: 0
+    enabled: timersEnabled
   }
   {
     key: 'old-messages'
     title: 'Messages wait long on a queue'
-    description: 'More changes than F&O takes, or a service that is away. python -m p2c status says which.'
+    description: 'More changes than F&O takes, a service that is away, or functions that are disabled. python -m p2c status says which; see "A service is away or throttles" in docs/operations.md.'
     query: loadTextContent('queries/old-messages.kql')
     severity: 2
     window: 'PT30M'
     lookBack: 'PT30M'
     measure: 'OldestMinutes'
-    dimension: 'Function'
+    dimensions: [
+      'Template'
+      'Queue'
+    ]
     threshold: oldMessageMinutes
+    enabled: true
   }
   {
     key: 'throttled'
-    title: 'A service throttles most messages'
-    description: 'p2c leaves it alone as long as it asks. See "A service is away or throttles" in docs/operations.md.'
+    title: 'A service throttles'
+    description: 'It answers many requests with 429. p2c leaves it alone as long as it asks, and nothing is lost. If it lasts, see what else loads the service, and in F&O the priority of p2c; "A service is away or throttles" in docs/operations.md.'
     query: loadTextContent('queries/throttled.kql')
     severity: 3
     window: 'PT30M'
     lookBack: 'PT30M'
     measure: 'ThrottledPercent'
-    dimension: ''
+    dimensions: [
+      'Service'
+    ]
     threshold: throttledPercent
+    enabled: true
   }
 ]
 
@@ -111,7 +131,7 @@ resource alert 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule i
     displayName: 'p2c: ${rule.title}'
     description: rule.description
     severity: rule.severity
-    enabled: true
+    enabled: rule.enabled
     scopes: [
       workspaceId
     ]
@@ -124,15 +144,13 @@ resource alert 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule i
           query: rule.query
           timeAggregation: empty(rule.measure) ? 'Count' : 'Maximum'
           metricMeasureColumn: empty(rule.measure) ? null : rule.measure
-          dimensions: empty(rule.dimension) ? [] : [
-            {
-              name: rule.dimension
-              operator: 'Include'
-              values: [
-                '*'
-              ]
-            }
-          ]
+          dimensions: map(rule.dimensions, dimension => {
+            name: dimension
+            operator: 'Include'
+            values: [
+              '*'
+            ]
+          })
           operator: 'GreaterThan'
           threshold: rule.threshold
           failingPeriods: {

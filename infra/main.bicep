@@ -231,6 +231,7 @@ module alerts 'alerts.bicep' = {
     workspaceId: monitoring.outputs.workspaceId
     email: alertEmail
     templates: scheduledTemplates
+    timersEnabled: timersEnabled
     rejectedRowsThreshold: rejectedRowsThreshold
   }
 }

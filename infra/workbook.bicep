@@ -1,4 +1,4 @@
-// A workbook on the same logs as the alerts.
+// A workbook on the same telemetry as the alerts.
 param title string
 param location string
 param tags object
@@ -6,17 +6,47 @@ param workspaceId string
 
 var charts = [
   {
-    title: 'Freshness: when each task was read last'
+    title: 'Freshness: how far behind each task was when its timer fired'
     query: loadTextContent('queries/freshness.kql')
     visualization: 'table'
   }
   {
-    title: 'Rows by outcome'
+    title: 'Rows by outcome, as they came to it'
     query: loadTextContent('queries/outcomes.kql')
     visualization: 'barchart'
   }
   {
-    title: 'Executions'
+    title: 'Rows by outcome and task'
+    query: loadTextContent('queries/rows.kql')
+    visualization: 'table'
+  }
+  {
+    title: 'Why rows were rejected'
+    query: loadTextContent('queries/reasons.kql')
+    visualization: 'table'
+  }
+  {
+    title: 'Rows that wait or are rejected now'
+    query: loadTextContent('queries/totals.kql')
+    visualization: 'table'
+  }
+  {
+    title: 'Requests, 429s and back-off by service'
+    query: loadTextContent('queries/requests.kql')
+    visualization: 'table'
+  }
+  {
+    title: 'Queues'
+    query: loadTextContent('queries/queues.kql')
+    visualization: 'table'
+  }
+  {
+    title: 'Executions by status'
+    query: loadTextContent('queries/runs.kql')
+    visualization: 'table'
+  }
+  {
+    title: 'Executions that found something to do'
     query: loadTextContent('queries/executions.kql')
     visualization: 'table'
   }
@@ -26,13 +56,8 @@ var charts = [
     visualization: 'table'
   }
   {
-    title: 'Requests to the services'
-    query: loadTextContent('queries/requests.kql')
-    visualization: 'table'
-  }
-  {
-    title: 'Oldest message by function'
-    query: loadTextContent('queries/old-messages.kql')
+    title: 'Poisoned messages'
+    query: loadTextContent('queries/poison.kql')
     visualization: 'table'
   }
 ]
@@ -42,7 +67,7 @@ var introduction = {
   type: 1
   name: 'introduction'
   content: {
-    json: '`python -m p2c rejected list` names the rejected rows and their reasons; logs carry counts only.'
+    json: 'Numbers are those that p2c\'s telemetry tells, without names and values. `python -m p2c rejected list` names the rejected rows and their reasons, `python -m p2c explain` says of one row why it is where it is. Timers tell of freshness, queues and totals, so without them these are empty.'
   }
 }
 var parameters = {

@@ -5,7 +5,13 @@ import re
 
 import pytest
 
-from p2c.settings import SCHEDULE_PREFIX, STORAGE, load_settings, load_telemetry_settings, setting_names
+from p2c.settings import (
+    SCHEDULE_PREFIX,
+    STORAGE,
+    load_settings,
+    load_telemetry_settings,
+    setting_names,
+)
 from p2c.templates import shipped_names
 from tests.infra.deployment import CLIENT_ID, app_settings, deployed
 from tests.infra.files import ROOT

@@ -64,7 +64,7 @@ MISTAKES = [
     ("function-app.bicep", "  kind: 'functionapp'\n", "  kind: 'functionapp'\n  kind: 'linux'\n",
      "property-duplicate"),
     ("storage.bicep", "  kind: 'StorageV2'\n", "", "property-missing"),
-    ("alerts.bicep", "              operator: 'Include'\n", "", "property-missing"),
+    ("alerts.bicep", "            operator: 'Include'\n", "", "type-mismatch"),
     ("monitoring.bicep", "    Application_Type: 'web'\n", "", "property-missing"),
     ("monitoring.bicep", "DisableLocalAuth: true", "ConnectionString: 'x'", "property-read-only"),
     ("storage.bicep", "minimumTlsVersion: 'TLS1_2'", "minimumTlsVersion: 'TLS12'", "type-mismatch"),
@@ -80,6 +80,9 @@ MISTAKES = [
     # What is read from elsewhere.
     ("identity.bicep", "properties.clientId", "properties.clientID", "member-unknown"),
     ("alerts.bicep", "rule.threshold", "rule.treshold", "member-unknown"),
+    ("alerts.bicep", "    enabled: timersEnabled\n", "", "member-unknown"),
+    ("main.bicep", "    timersEnabled: timersEnabled\n    rejected", "    rejected",
+     "property-missing"),
     ("alerts.bicep", "    threshold: oldMessageMinutes", "    treshold: 1", "member-unknown"),
     ("main.bicep", "storage.outputs.queueUri", "storage.outputs.queueUrl", "member-unknown"),
     ("main.bicep", "network!.outputs", "network.outputs", "conditional-access"),

@@ -167,6 +167,23 @@ def test_the_app_has_a_subnet_of_its_own_that_flex_consumption_takes():
     assert site["virtualNetworkSubnetId"] == "<network.appSubnet.id>"
 
 
+def test_the_alerts_are_mailed_to_whom_the_deployment_names():
+    for email, receivers in (("", []), ("operator@contoso.com", ["operator@contoso.com"])):
+        deployment = deployed(alertEmail=email)
+        group = properties(deployment, "Microsoft.Insights/actionGroups")
+        assert [one["emailAddress"] for one in group["emailReceivers"]] == receivers
+        alerts = deployment.of_type("Microsoft.Insights/scheduledQueryRules")
+        groups = [alert.body["properties"]["actions"]["actionGroups"] for alert in alerts]
+        assert groups == [["<alerts.actionGroup.id>"]] * len(alerts)
+
+
+def test_only_the_alert_on_late_templates_depends_on_timers():
+    for timers in (True, False):
+        rules = deployed(timersEnabled=timers).of_type("Microsoft.Insights/scheduledQueryRules")
+        silent = [rule.name for rule in rules if not rule.body["properties"]["enabled"]]
+        assert [name.startswith("alert-late-") for name in silent] == ([] if timers else [True])
+
+
 def test_an_alert_knows_every_template():
     deployment = deployed(templates={"accounts": {"lateAfterMinutes": 90}})
     (late,) = (
