@@ -6,6 +6,7 @@ URLs, which carry keys, and a span for each of the many requests to storage.
 
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +16,7 @@ from opentelemetry import context as contexts
 from opentelemetry import metrics, trace
 from opentelemetry._logs import get_logger_provider
 from opentelemetry.instrumentation.logging.handler import LoggingHandler
-from opentelemetry.metrics import Counter
-from opentelemetry.metrics import _Gauge as Gauge
+from opentelemetry.metrics import CallbackOptions, Counter, Observation
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import (
     BatchLogRecordProcessor,
@@ -39,7 +39,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 import p2c
 from p2c.errors import P2cError
 from p2c.telemetry.metrics import METRICS, Metric
-from p2c.telemetry.port import Attributes, Kind
+from p2c.telemetry.port import Attributes, Kind, Value
 
 LOGGER = "p2c"
 """Only p2c's own records are exported: those of libraries quote URLs."""
@@ -99,13 +99,14 @@ class OpenTelemetry:
         self._tracer = providers.spans.get_tracer(LOGGER, p2c.__version__)
         meter = providers.metrics.get_meter(LOGGER, p2c.__version__)
         self._counters: dict[str, Counter] = {}
-        self._gauges: dict[str, Gauge] = {}
+        self._gauges: dict[str, _Gauge] = {}
         for metric in METRICS:
-            words = (metric.name, metric.unit, metric.description)
+            words = {"unit": metric.unit, "description": metric.description}
             if metric.kind == "counter":
-                self._counters[metric.name] = meter.create_counter(*words)
+                self._counters[metric.name] = meter.create_counter(metric.name, **words)
             else:
-                self._gauges[metric.name] = meter.create_gauge(*words)
+                gauge = self._gauges[metric.name] = _Gauge()
+                meter.create_observable_gauge(metric.name, [gauge.take], **words)
 
     @contextmanager
     def span(
@@ -168,6 +169,29 @@ class OpenTelemetry:
             logger.removeHandler(handler)
         for provider in vars(self._providers).values():
             provider.shutdown()
+
+
+class _Gauge:
+    """What was found at a moment, sent once.
+
+    OpenTelemetry's own gauge is sent again each minute as long as its process lives, also after
+    another instance, where the timer fired next, has found something else.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: dict[frozenset[tuple[str, Value]], Observation] = {}
+
+    def set(self, value: float, attributes: Attributes) -> None:
+        with self._lock:
+            self._found[frozenset(attributes.items())] = Observation(value, attributes)
+
+    def take(self, _options: CallbackOptions) -> list[Observation]:
+        """Give what was found since this was asked last."""
+        with self._lock:
+            found = list(self._found.values())
+            self._found.clear()
+        return found
 
 
 class _Span:

@@ -117,6 +117,19 @@ def test_counters_add_up_and_gauges_say_the_last(collector, telemetry):
     assert collector.unit("p2c.queue.age") == "s"
 
 
+def test_what_a_gauge_found_is_sent_once(collector, telemetry):
+    """Another instance may find something else meanwhile, and this one must not deny it."""
+    for age, queue in ((1, "work"), (2, "work"), (3, "poison")):
+        telemetry.record(QUEUE_AGE, age, {"template": "accounts", "queue": queue})
+    telemetry.flush()
+    for _ in range(2):
+        telemetry.record(ROWS, 1, ROW)
+        telemetry.flush()
+    assert sum(b"p2c.queue.age" in body for body in collector.raw) == 1
+    found = collector.metric("p2c.queue.age").items()
+    assert {dict(place)["queue"]: age for place, age in found} == {"work": 2, "poison": 3}
+
+
 def test_every_metric_can_be_told(collector, telemetry):
     for metric in METRICS:
         telemetry.record(metric, 1, dict.fromkeys(metric.attributes, "x"))
