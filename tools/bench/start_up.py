@@ -24,7 +24,19 @@ from tools.processes import Addresses, p2c_settings
 
 STARTS = 5
 TIMEOUT_SECONDS = 120
-VARIANTS: Mapping[str, Mapping[str, str]] = {"telemetry off": {}}
+_INSIGHTS = "InstrumentationKey=11111111-2222-4333-8444-555555555555"
+VARIANTS: Mapping[str, Mapping[str, str]] = {
+    "telemetry off": {},
+    # As deployed, but sent nowhere.
+    "telemetry to Azure": {
+        "P2C_TELEMETRY": "azure",
+        "PYTHON_ENABLE_OPENTELEMETRY": "true",
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": f"{_INSIGHTS};IngestionEndpoint=http://127.0.0.1:9/",
+        "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
+        "APPLICATIONINSIGHTS_SDKSTATS_DISABLED": "true",
+        "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
+    },
+}
 """What is measured, a line each: a name for the table, and the settings beside the usual ones."""
 
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
