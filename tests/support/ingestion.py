@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -11,22 +12,31 @@ KEY = "11111111-2222-4333-8444-555555555555"
 class Ingestion:
     """Runs while the ``with`` block lasts.
 
+    Args:
+        certificate: Of a server that speaks TLS, as a client with a token insists on.
+
     Attributes:
         envelopes: What was sent, oldest first.
-        paths: Method and path of every request, whatever it was for.
+        paths: Method and path of every request, whatever it was for. A process that takes `url`
+            for its proxy asks to be connected to other hosts here, too, and is not.
         authorizations: The Authorization headers that came along.
     """
 
-    def __init__(self):
+    def __init__(self, certificate=None):
         self.envelopes = []
         self.paths = []
         self.authorizations = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._scheme = "https" if certificate else "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate.certificate, certificate.key)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def connection_string(self):
@@ -71,8 +81,12 @@ def _handler(ingestion):
             ingestion.paths.append(f"GET {self.path}")
             self._answer(b"{}")
 
-        def _answer(self, content):
-            self.send_response(200)
+        def do_CONNECT(self):
+            ingestion.paths.append(f"CONNECT {self.path}")
+            self._answer(b"", 502)
+
+        def _answer(self, content, status=200):
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

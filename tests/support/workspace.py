@@ -51,10 +51,14 @@ class Workspace:
         }
         if envelope["data"]["baseType"] == "MetricData":
             for point in base["metrics"]:
-                told = {"Name": point["name"], "Sum": point["value"], "ItemCount": point["count"]}
+                told = {
+                    "Name": point["name"],
+                    "Sum": point["value"],
+                    "ItemCount": point.get("count", 1),
+                }
                 self._insert("AppMetrics", usual | told)
         elif envelope["data"]["baseType"] == "MessageData":
-            self._insert("AppTraces", usual | {"Message": base["message"], "ItemCount": 1})
+            self._insert("AppTraces", usual | {"Message": base["message"]})
 
     def _insert(self, table, row):
         names = ", ".join(f'"{name}"' for name in row)
