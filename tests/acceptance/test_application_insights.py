@@ -5,10 +5,17 @@ sends to a stand-in for the ingestion endpoint, by a managed identity. The queri
 the workbook are then asked of what came.
 """
 
+import json
+import os
 import re
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,24 +24,26 @@ from p2c.sandbox import Fault, Sandbox
 from p2c.sync.messages import EnumerateMessage
 from p2c.telemetry.metrics import METRICS
 from p2c.templates import shipped_names
-from tests.functions.world import World
+from tests.functions.world import ROOT, World
 from tests.host.needs import needs_worker
 from tests.infra.alerting import raised
 from tests.infra.deployment import CLIENT_ID, app_settings, deployed
 from tests.infra.test_queries import FILES, OF_METRICS, OF_RECORDS, properties_read
 from tests.support.certificate import self_signed
 from tests.support.identity import ManagedIdentity, claims
-from tests.support.ingestion import Ingestion
+from tests.support.ingestion import KEY, Ingestion
 from tests.support.workspace import Workspace
 from tools.azurite import azurite
 
 pytestmark = needs_worker
 MARK = "zq7x9kw"
+INGESTION_HOST = "westeurope-1.in.applicationinsights.azure.com"
 RESOURCE = "_OTELRESOURCE_"
 """The exporter says with each batch of spans who sends it; the name of the app, no more."""
 OF_TELEMETRY = re.compile("P2C_TELEMETRY|PYTHON_ENABLE_.*|APPLICATIONINSIGHTS_.*")
 AZURE_MONITOR = "https://monitor.azure.com/"
 ALL = {metric.name for metric in METRICS}
+ANY_REJECTED = cache(partial(deployed, rejectedRowsThreshold=0))
 SOON = dict.fromkeys(
     ("OTEL_METRIC_EXPORT_INTERVAL", "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BLRP_SCHEDULE_DELAY"), "100"
 )
@@ -63,13 +72,13 @@ class Seen:
 
     def raised(self, key: str, now: datetime | None = None) -> set[tuple[str, ...]]:
         """Evaluate an alert, of a deployment where any rejected row raises one."""
-        deployment = deployed(rejectedRowsThreshold=0)
-        return raised(deployment, key, self.ingestion.envelopes, now or self.now)
+        return raised(ANY_REJECTED(), key, self.ingestion.envelopes, now or self.now)
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
-    certificate = self_signed(tmp_path_factory.mktemp("certificate"))
+    folder = tmp_path_factory.mktemp("seen")
+    certificate = self_signed(folder)
     with (
         Ingestion(certificate) as ingestion,
         Ingestion() as elsewhere,
@@ -81,6 +90,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             **{k: v for k, v in app_settings(deployed()).items() if OF_TELEMETRY.fullmatch(k)},
             "APPLICATIONINSIGHTS_CONNECTION_STRING": ingestion.connection_string,
             "REQUESTS_CA_BUNDLE": str(certificate.certificate),
+            # What another process could not send is kept in the usual one, and would be sent here.
+            "TMPDIR": str(folder),
             # Whatever wants to leave this machine is noticed.
             **dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY"), elsewhere.url),
             "NO_PROXY": "127.0.0.1",
@@ -259,6 +270,77 @@ def test_nothing_is_sent_but_what_p2c_tells(seen):
     called = [data for data, _ in seen.ingestion.of("RemoteDependencyData")]
     assert {data["target"] for data in called if data["type"] == "HTTP"} == seen.hosts
     assert {data["type"] for data in called} == {"HTTP", "InProc"}
+
+
+def test_with_the_deployed_settings_the_exporter_tells_nothing_of_itself(tmp_path):
+    hosts, threads = _told_at_its_end(app_settings(deployed()), tmp_path)
+    assert hosts == {INGESTION_HOST}
+    assert threads["ConfigurationWorker"] == 0
+    assert threads["OtelPeriodicExportingMetricReader"] == 1
+
+
+def test_without_them_it_would_tell_how_it_does_and_ask_what_to_do(tmp_path):
+    """Metrics about itself to p2c's own ingestion and to Microsoft's, which it would ask, too."""
+    found = app_settings(deployed())
+    talking = {name: value for name, value in found.items() if "_DISABLED" not in name}
+    hosts, threads = _told_at_its_end(talking, tmp_path)
+    assert hosts > {INGESTION_HOST}
+    assert threads["ConfigurationWorker"] == 1
+    assert threads["OtelPeriodicExportingMetricReader"] == 3
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_with_the_deployed_settings_the_worker_says_that_records_leave_from_it(told):
+    """Otherwise the host would send them, too (docs/decisions/host-json.md)."""
+    found = app_settings(deployed())
+    program = (
+        "import asyncio, json\n"
+        "from tools.functions_worker import library\n"
+        "print(json.dumps(asyncio.run(library.announced('.'))))\n"
+    )
+    given = {name: value for name, value in found.items() if name.startswith("PYTHON_ENABLE_")}
+    done = _run(program, given if told else {})
+    assert ("WorkerOpenTelemetryEnabled" in json.loads(done)) is told
+
+
+def _told_at_its_end(settings: dict[str, str], folder: Path) -> tuple[set[str], Counter[str]]:
+    """Send from a process, by a proxy that connects to nobody: hosts asked for, and threads."""
+    program = (
+        "import json, threading\n"
+        "from p2c.bootstrap import start_telemetry\n"
+        "from p2c.settings import load_telemetry_settings\n"
+        "telemetry = start_telemetry(load_telemetry_settings())\n"
+        "with telemetry.span('work', {}): pass\n"
+        "print(json.dumps([thread.name for thread in threading.enumerate()]))\n"
+        "telemetry.close()\n"
+    )
+    with Ingestion() as proxy:
+        given = {name: value for name, value in settings.items() if OF_TELEMETRY.fullmatch(name)}
+        given |= {
+            # Only where the endpoint names a region does the exporter know where to tell of itself.
+            "APPLICATIONINSIGHTS_CONNECTION_STRING": f"InstrumentationKey={KEY};"
+            f"IngestionEndpoint=https://{INGESTION_HOST}/",
+            "HTTPS_PROXY": proxy.url,
+            "TMPDIR": str(folder),
+            **IN_AZURE,
+        }
+        del given["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"]
+        threads = _run(program, given)
+        asked = {path.removeprefix("CONNECT ").removesuffix(":443") for path in proxy.paths}
+    return asked, Counter(json.loads(threads))
+
+
+def _run(program: str, settings: dict[str, str]) -> str:
+    """Run a program with these settings; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
 
 
 def test_no_value_of_a_row_is_sent(seen):

@@ -28,8 +28,8 @@ class Workspace:
         for table, columns in TABLES.items():
             lines = ", ".join(f'"{name}" {_COLUMNS[kind]}' for name, kind in columns.items())
             self._database.execute(f'CREATE TABLE "{table}" ({lines})')
-        for envelope in envelopes:
-            self._take(envelope)
+        self._insert("AppMetrics", ("Name", "Sum"), _data_points(envelopes))
+        self._insert("AppTraces", ("Message",), _log_records(envelopes))
 
     def __enter__(self):
         return self
@@ -42,29 +42,34 @@ class Workspace:
         found = duckdb_kql.query(self._database, query, query_now=now)
         return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
-    def _take(self, envelope):
-        """Take in what was sent, as Application Insights does; other kinds have other tables."""
-        base = envelope["data"]["baseData"]
-        usual = {
-            "TimeGenerated": sent_at(envelope),
-            "Properties": json.dumps(base.get("properties", {})),
-        }
-        if envelope["data"]["baseType"] == "MetricData":
-            for point in base["metrics"]:
-                told = {
-                    "Name": point["name"],
-                    "Sum": point["value"],
-                    "ItemCount": point.get("count", 1),
-                }
-                self._insert("AppMetrics", usual | told)
-        elif envelope["data"]["baseType"] == "MessageData":
-            self._insert("AppTraces", usual | {"Message": base["message"]})
+    def _insert(self, table, own, rows):
+        rows = list(rows)
+        if rows:
+            columns = ", ".join(("TimeGenerated", "Properties", *own))
+            marks = ", ".join(f"({', '.join('?' * len(rows[0]))})" for _ in rows)
+            statement = f"INSERT INTO {table} ({columns}) VALUES {marks}"
+            self._database.execute(statement, [value for row in rows for value in row])
 
-    def _insert(self, table, row):
-        names = ", ".join(f'"{name}"' for name in row)
-        marks = ", ".join("?" * len(row))
-        statement = f'INSERT INTO "{table}" ({names}) VALUES ({marks})'
-        self._database.execute(statement, list(row.values()))
+
+def _data_points(envelopes):
+    for envelope, base in _of(envelopes, "MetricData"):
+        for point in base["metrics"]:
+            yield (*_usual(envelope, base), point["name"], point["value"])
+
+
+def _log_records(envelopes):
+    for envelope, base in _of(envelopes, "MessageData"):
+        yield (*_usual(envelope, base), base["message"])
+
+
+def _of(envelopes, kind):
+    for envelope in envelopes:
+        if envelope["data"]["baseType"] == kind:
+            yield envelope, envelope["data"]["baseData"]
+
+
+def _usual(envelope, base):
+    return sent_at(envelope), json.dumps(base["properties"])
 
 
 def sent_at(envelope):

@@ -29,16 +29,27 @@ async def index(folder: str) -> Sequence[Any]:
         IndexingError: As it says.
     """
     runtime.start_threadpool_executor()
-    init = protos.WorkerInitRequest(capabilities={}, function_app_directory=folder)
-    started = await runtime.worker_init_request(_request("worker_init_request", init))
-    if started.result.status != protos.StatusResult.Success:
-        raise IndexingError(started.result.exception.message)
+    await announced(folder)
     found = await runtime.functions_metadata_request(_request("functions_metadata_request", None))
     functions: Sequence[Any] = found.function_metadata_results or ()
     for function in functions:
         load = protos.FunctionLoadRequest(function_id=function.function_id, metadata=function)
         await runtime.function_load_request(_request("function_load_request", load))
     return functions
+
+
+async def announced(folder: str) -> Mapping[str, str]:
+    """Begin, and return the capabilities that the worker announces to the host.
+
+    Raises:
+        IndexingError: The library cannot begin.
+    """
+    init = protos.WorkerInitRequest(capabilities={}, function_app_directory=folder)
+    started = await runtime.worker_init_request(_request("worker_init_request", init))
+    if started.result.status != protos.StatusResult.Success:
+        raise IndexingError(started.result.exception.message)
+    capabilities: Mapping[str, str] = started.capabilities
+    return capabilities
 
 
 async def invoke(
