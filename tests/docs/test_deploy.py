@@ -1,5 +1,6 @@
 """docs/deploy.md names what there is, from variables to roles, tables and data entities."""
 
+import json
 import re
 
 from p2c.settings import setting_names
@@ -157,3 +158,26 @@ def test_the_role_of_dataverse_has_one_name():
     assert PAGE.count('"p2c reader"') > 4
     assert '--role "p2c reader"' in PAGE
     assert set(re.findall(r'"(p2c \w+)"', PAGE)) == {"p2c reader", "p2c writer"}
+
+
+def test_every_alert_and_every_part_of_the_workbook_is_explained_and_no_other():
+    lines = [line.split(" | ") for line in section("docs/deploy.md", "Watch").splitlines()]
+    listed = [line[0].removeprefix("| ") for line in lines if len(line) > 1]
+    deployment = deployed()
+    rules = deployment.of_type("Microsoft.Insights/scheduledQueryRules")
+    alerts = [rule.body["properties"]["displayName"].removeprefix("p2c: ") for rule in rules]
+    (workbook,) = deployment.of_type("Microsoft.Insights/workbooks")
+    items = json.loads(workbook.body["properties"]["serializedData"])["items"]
+    parts = [item["name"] for item in items if item["type"] == 3]
+    assert listed == ["Alert", *alerts, "Part", *parts]
+
+
+def test_what_alerts_and_pages_point_at_is_there():
+    """Alerts are read in the portal, where nothing else leads to the pages and the workbook."""
+    rules = deployed().of_type("Microsoft.Insights/scheduledQueryRules")
+    said = " ".join(rule.body["properties"]["description"] for rule in rules) + PAGE
+    pointed = re.findall(r'"([^"]+)" in (?:the workbook|docs/(\w+\.md))', said)
+    assert len(pointed) >= 5
+    parts = section("docs/deploy.md", "Watch")
+    for title, page in pointed:
+        assert f"\n## {title}\n" in read(f"docs/{page}") if page else f"| {title} |" in parts

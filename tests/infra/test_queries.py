@@ -10,6 +10,7 @@ import pytest
 from p2c.functions.logs import log
 from p2c.model import Outcome
 from p2c.telemetry.metrics import METRICS
+from tests.docs.pages import blocks
 from tests.infra.alerting import MINUTES
 from tests.infra.deployment import deployed
 from tests.infra.files import INFRA, ROOT
@@ -21,6 +22,7 @@ OF_RECORDS = [name for name, text in FILES.items() if "AppTraces\n" in text]
 FUNCTIONS = [
     ast.parse(path.read_text("utf-8")) for path in sorted((ROOT / "p2c/functions").glob("*.py"))
 ]
+QUERIES_OF_PAGES = {block.page: block.text for block in blocks("kusto")}
 NUMBERS = {"int", "long", "real", "decimal"}
 OUTCOMES = {outcome.value for outcome in Outcome}
 
@@ -81,7 +83,7 @@ def checked():
     """Everything at once, for the service takes two seconds to start."""
     deployed_queries = {name: found["query"] for name, found in alert_criteria().items()}
     mistaken = {f"mistake {number}": changed(*row[:3]) for number, row in enumerate(MISTAKES)}
-    return check_queries(deployed_queries | workbook_queries() | mistaken)
+    return check_queries(deployed_queries | workbook_queries() | mistaken | QUERIES_OF_PAGES)
 
 
 def test_every_query_is_deployed():
@@ -91,8 +93,8 @@ def test_every_query_is_deployed():
     assert len(workbook_queries()) == 11
 
 
-def test_the_deployed_queries_have_no_problems(checked):
-    names = [*alert_criteria(), *workbook_queries()]
+def test_the_queries_have_no_problems(checked):
+    names = [*alert_criteria(), *workbook_queries(), *QUERIES_OF_PAGES]
     assert {name: checked[name].problems for name in names if checked[name].problems} == {}
     assert all(checked[name].columns for name in names)
 
