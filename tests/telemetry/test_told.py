@@ -302,3 +302,27 @@ def test_a_message_of_telemetry_is_read(bench) -> None:
     message = bench.rows(ACCOUNTS, bench.account(1))
     message = message.model_copy(update={"trace": TRACE, "due": "2026-03-02T08:00:00+00:00"})
     assert read_message(write_message(message)) == message
+
+
+def test_a_run_that_finishes_another_executions_rows_tells_that_executions(
+    bench, runtime, told
+) -> None:
+    row = bench.account(1)
+    sync = RowSync(replace(runtime, execution="20260302T090000-run"), hold, NoLimit())
+    sync.process(bench.rows(ACCOUNTS, row))
+    sync.process(bench.rows(ACCOUNTS, row, execution="20260302T090000-run"))
+    assert rows_told(told) == [("none", "created", "")]
+    assert added_up(told) == {"created": 1}
+
+
+def test_what_another_execution_had_counted_for_a_row_is_not_its_previous_outcome(
+    bench, runtime, told
+) -> None:
+    run = "20260302T090000-run"
+    sync = RowSync(replace(runtime, execution=run), hold, NoLimit())
+    account = bench.account(1)
+    contact = bench.contact(1, account)
+    sync.process(bench.rows(CONTACTS, contact, execution=run))
+    sync.process(bench.rows(ACCOUNTS, account))
+    sync.process(bench.rows(CONTACTS, contact))
+    assert rows_told(told)[-1] == ("none", "created", "")
