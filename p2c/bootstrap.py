@@ -298,7 +298,7 @@ def start_telemetry(settings: TelemetrySettings) -> Telemetry:
             )
         send = sdk.to_otlp if settings.choice == "otlp" else sdk.to_console
         return send(settings.service, sampled=settings.sampled)
-    except ValueError as error:
+    except Exception as error:  # whatever a library makes of its settings, p2c can work without it
         raise SettingError(
             f"P2C_TELEMETRY: found '{settings.choice}', and OpenTelemetry does not take its "
             f"settings ({cut(str(error))}); expected those in docs/telemetry.md. Mend "

@@ -230,6 +230,19 @@ def test_the_settings_know_it_too():
         load_settings({**environ, "P2C_TELEMETRY": "no"})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+        ("OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER", "missing"),
+    ],
+)
+def test_a_setting_that_opentelemetry_does_not_take_is_said(name, value, monkeypatch):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingError, match="OpenTelemetry does not take its settings"):
+        start_telemetry(load_telemetry_settings({"P2C_TELEMETRY": "otlp"}))
+
+
 def test_a_connection_string_that_is_none_is_named_and_not_shown():
     settings = TelemetrySettings("azure", "p2c", sampled=False, connection_string="secret-thing")
     with pytest.raises(SettingError) as raised:
