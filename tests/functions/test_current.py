@@ -20,19 +20,17 @@ def silent(monkeypatch):
     monkeypatch.setattr(current, "_started", [SILENT])
 
 
-def told_the_host(error, cause=None):
+def told_the_host(error, cause):
     """The kind of error that the host is told of, and everything that it is told."""
+    error.__context__ = error.__cause__ = cause
     with pytest.raises(P2cError) as raised, invocation(CONTEXT):
-        try:
-            raise cause or KeyError("nothing")
-        except Exception:
-            raise error  # noqa: B904  the host is told of where it came from, too
+        raise error
     return type(raised.value), "".join(traceback.format_exception(raised.value))
 
 
 def test_the_host_is_told_of_an_error_without_a_services_words():
     refused = ServiceRefusedError(f"fno refused: {SAID}.", service="fno", said=SAID)
-    kind, told = told_the_host(refused)
+    kind, told = told_the_host(refused, None)
     assert kind is ServiceRefusedError
     assert "fno refused: (words not kept)." in told
     assert "Kari" not in told
@@ -46,7 +44,7 @@ def test_the_host_is_not_told_what_an_error_came_from():
 
 
 def test_the_host_is_told_the_place_of_an_error_that_nobody_foresaw():
-    kind, told = told_the_host(ZeroDivisionError(SAID))
+    kind, told = told_the_host(ZeroDivisionError(SAID), None)
     assert kind is UnforeseenError
     assert "ZeroDivisionError < tests/functions/test_current.py" in told
     assert "Kari" not in told
