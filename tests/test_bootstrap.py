@@ -10,15 +10,9 @@ from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueServiceClient
 
-from p2c import bootstrap
-from p2c.bootstrap import (
-    IdentityToken,
-    StorageIdentity,
-    build_app,
-    open_queue,
-    poison_queue_name,
-    queue_name,
-)
+from p2c.bootstrap import app as bootstrap
+from p2c.bootstrap import build_app, open_queue, poison_queue_name, queue_name
+from p2c.bootstrap.credentials import IdentityToken, StorageIdentity, token_provider
 from p2c.errors import RequestError, ServiceRefusedError, SettingError, UnavailableError
 from p2c.settings import load_settings
 from p2c.storage.queues import AzureQueue
@@ -155,7 +149,7 @@ def test_of_two_processes_that_make_a_hash_key_both_use_the_first():
 
 def test_the_sandbox_gets_its_own_token():
     settings = load_settings(SETTINGS)
-    token = bootstrap._token_provider(settings, "fno", settings.fno_url)
+    token = token_provider(settings.credential, "fno", settings.fno_url)
     assert token(force_refresh=False) == "sandbox"
 
 
@@ -167,7 +161,7 @@ def test_a_real_service_gets_tokens_for_its_own_root():
             "P2C_FNO_URL": "https://contoso.operations.dynamics.com/",
         }
     )
-    token = bootstrap._token_provider(settings, "fno", settings.fno_url)
+    token = token_provider(settings.credential, "fno", settings.fno_url)
     assert isinstance(token, IdentityToken)
     assert token._scope == "https://contoso.operations.dynamics.com/.default"
 

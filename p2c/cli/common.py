@@ -88,9 +88,10 @@ def carry_out(
             result = work(Driver(app, progress))
             if result.error:
                 span.fail(result.error.code)
-            for template in app.templates:
-                app.observer.ended(template.name)
-        seconds = time.monotonic() - started
+            # When storage is what failed, it is no use to ask; the result is told all the same.
+            with contextlib.suppress(P2cError):
+                app.observer.ended_now(result.execution_id)
+            seconds = time.monotonic() - started
         if as_json:
             print_json(run_as_json(result, seconds))
         else:

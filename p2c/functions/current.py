@@ -31,15 +31,19 @@ def invocation(context: func.Context) -> Iterator[None]:
     The worker's library does that for asynchronous functions only. Telemetry is begun here, so that
     it tells of an app that cannot be built, too.
 
+    The host logs what is raised, with all that it came from, and these texts may quote a value of
+    a row.
+
     Raises:
-        UnforeseenError: In place of any error that is not p2c's: the host logs what is raised, and
-            the error's own text may quote a value of a row.
+        P2cError: As it was, but for the words that may not be logged and what it came from.
+        UnforeseenError: In place of any error that is not p2c's.
     """
     with _telemetry().within(context.trace_context.trace_parent or ""):
         try:
             yield
-        except P2cError:
-            raise
+        except P2cError as error:
+            error.args = (error.log_text,)
+            raise error from None
         except Exception as error:  # noqa: BLE001  whatever it is, its text must not be logged
             place = kind_and_place(error)
             log(logging.ERROR, "A function failed", action="function", error=error)

@@ -19,16 +19,18 @@ def refusal(
 
     Args:
         doing: What was asked for, such as ``reading accounts``.
-        carried_rows: The request had values of rows, so the service's words may quote some.
+        carried_rows: The request had values of rows, so the service's words may quote some. An
+            infolog may always: it comes from code that runs on a record, on reading it, too.
     """
     found = fault(answer.body)
+    may_quote = carried_rows or bool(found and found.inner_message)
     return ServiceRefusedError(
         f"{service} refused {doing} with {answer.status}: {describe(answer)}. {advice}",
         service=service,
         status=answer.status,
         service_code=found.code if found else "",
         request_id=answer.request_id,
-        said=words(answer) if carried_rows else "",
+        said=words(answer) if may_quote else "",
         code=code,
     )
 

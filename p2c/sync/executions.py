@@ -5,6 +5,7 @@ transactions as the outcomes, so a crash can neither lose nor double a row's cou
 """
 
 import json
+import random
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from p2c.sync.runtime import Runtime
 
 KEPT_DAYS = 45
 RUNNING = "Running"
+TAKEN_AT_ONCE = 20
+"""Adding up one execution reads sixteen partitions for each of its tasks, and an outage may leave
+hundreds that run."""
 _CLEANED = "cleaned"
 _STATE = "executions"
 
@@ -201,22 +205,33 @@ class Executions:
         """Return a template's executions that have ended and were not taken before, oldest first.
 
         Those of the last two days; an execution of several templates is its first one's. Each is
-        returned once, whoever asks: it is marked before.
+        returned once, whoever asks. At most `TAKEN_AT_ONCE` are looked at, drawn by lot so that
+        those that still run keep none from being found.
         """
         now = self._runtime.clock.now()
-        found = []
-        for day in (now - timedelta(days=1), now):
-            for document in list(self._documents.scan(f"{day:%Y%m%d}", equals={"told": False})):
-                execution = _decode(document)
-                if execution.templates[0] != template:
-                    continue
-                summary = self._summarize(execution)
-                body = {**document.body, "told": True}
-                if summary.status != RUNNING and self._documents.put(
-                    document.partition, document.name, body, document.version
-                ):
-                    found.append(summary)
-        return found
+        open_ones = [
+            document
+            for day in (now - timedelta(days=1), now)
+            for document in self._documents.scan(f"{day:%Y%m%d}", equals={"told": False})
+            if _decode(document).templates[0] == template
+        ]
+        drawn = random.sample(open_ones, min(len(open_ones), TAKEN_AT_ONCE))
+        taken = (self._take(document) for document in sorted(drawn, key=lambda one: one.name))
+        return [summary for summary in taken if summary]
+
+    def take_if_ended(self, execution_id: str) -> ExecutionSummary | None:
+        """Return an execution if it has ended and was not taken before, by `take_ended` neither."""
+        document = self._documents.get(_day(execution_id), execution_id)
+        return self._take(document) if document and not document.body.get("told") else None
+
+    def _take(self, document: Document) -> ExecutionSummary | None:
+        """Mark an execution as taken if it has ended; who is first to mark it has it."""
+        summary = self._summarize(_decode(document))
+        if summary.status == RUNNING:
+            return None
+        body: dict[str, Scalar] = {**document.body, "told": True}
+        marked = self._documents.put(document.partition, document.name, body, document.version)
+        return summary if marked else None
 
     def counts(
         self, execution_id: str, templates: Iterable[str] | None = None

@@ -84,14 +84,23 @@ class Observer:
             return []
         ended = self._executions.take_ended(template)
         for summary in ended:
-            of_run = summary.execution.trigger == "run"
-            for name in summary.execution.templates if of_run else (template,):
-                self._tell_ended(name, summary.status)
+            self._tell_summary(summary)
         return ended
+
+    def ended_now(self, execution: str) -> None:
+        """Tell of an execution if it has ended, so that no timer need notice it."""
+        if self._telemetry.on and (summary := self._executions.take_if_ended(execution)):
+            self._tell_summary(summary)
 
     def nothing_changed(self, template: str) -> None:
         """Tell of an execution that is not recorded, since it found nothing to do."""
         self._tell_ended(template, "Completed")
+
+    def _tell_summary(self, summary: ExecutionSummary) -> None:
+        execution = summary.execution
+        of_run = execution.trigger == "run"
+        for template in execution.templates if of_run else execution.templates[:1]:
+            self._tell_ended(template, summary.status)
 
     def _tell_ended(self, template: str, status: str) -> None:
         self._telemetry.record(EXECUTIONS, 1, {"template": template, "status": status})

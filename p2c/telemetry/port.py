@@ -83,7 +83,10 @@ class Telemetry(Protocol):
         ...
 
     def close(self) -> None:
-        """Send what has not been sent and stop; for processes that end by themselves."""
+        """Send what has not been sent and stop, within seconds; what then is left is lost.
+
+        For processes that end by themselves: they are done, and not to be kept.
+        """
         ...
 
 

@@ -7,6 +7,7 @@ URLs, which carry keys, and a span for each of the many requests to storage.
 import logging
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,9 @@ from p2c.telemetry.port import Attributes, Kind, Value
 
 LOGGER = "p2c"
 """Only p2c's own records are exported: those of libraries quote URLs."""
+CLOSE_SECONDS = 5.0
+"""So long a command that is done waits for what it told to leave; then that is lost. Each kind of
+telemetry would wait ten seconds for an endpoint that is away, and longer the more there is."""
 
 _KINDS = {
     Kind.INTERNAL: SpanKind.INTERNAL,
@@ -167,8 +171,19 @@ class OpenTelemetry:
         logger = logging.getLogger(LOGGER)
         for handler in [found for found in logger.handlers if isinstance(found, LoggingHandler)]:
             logger.removeHandler(handler)
-        for provider in vars(self._providers).values():
-            provider.shutdown()
+        endings = [
+            threading.Thread(target=provider.shutdown, name="p2c-telemetry-end", daemon=True)
+            for provider in vars(self._providers).values()
+        ]
+        for ending in endings:
+            ending.start()
+        until = time.monotonic() + CLOSE_SECONDS
+        for ending in endings:
+            ending.join(max(0.0, until - time.monotonic()))
+        if any(ending.is_alive() for ending in endings):
+            # At the end of the process OpenTelemetry would add its own words to this.
+            logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+            logger.warning("Telemetry is lost: it was not taken within %g seconds.", CLOSE_SECONDS)
 
 
 class _Gauge:

@@ -162,6 +162,12 @@ FAULTS = st.one_of(
         st.sampled_from([429, 500, 503]),
     ),
     st.builds(
+        lambda status: Fault(
+            effect="status", level="operation", service="fno", status=status, method="POST", **SAID
+        ),
+        st.sampled_from([400, 429, 500]),
+    ),
+    st.builds(
         lambda service: Fault(effect="status", service=service, status=400, path="$batch", **SAID),
         SERVICES,
     ),

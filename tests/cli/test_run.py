@@ -7,7 +7,10 @@ import pty
 import pytest
 import requests
 
+from p2c.cli import common
 from p2c.sandbox import DemoSize, Fault, Start
+from p2c.telemetry.metrics import EXECUTIONS
+from tests.support.recording import RecordingTelemetry
 
 COUNTS = {"read", "created", "updated", "unchanged", "skipped", "waiting", "rejected", "deleted"}
 TASKS = {
@@ -239,3 +242,18 @@ def test_a_message_that_nobody_can_read_is_set_aside_with_a_warning(world) -> No
     status = world.document("status")
     assert status["unreadable_messages"] == 1
     assert status["queues"]["accounts"] == {"messages": 0, "poison": 0}
+
+
+def test_a_run_tells_of_its_own_end_and_leaves_the_others_to_the_timers(world, monkeypatch) -> None:
+    told = RecordingTelemetry()
+    monkeypatch.setattr(common, "start_telemetry", lambda _settings: told)
+    app = world.app()
+    app.ensure_storage()
+    timers_own = app.executions.new_id()
+    app.executions.start(timers_own, "timer", ["accounts"])
+    app.executions.update(timers_own, error="away", error_code="service-unavailable")
+    assert world.document("run", "accounts")["status"] == "Completed"
+    assert told.of(EXECUTIONS) == [(1, {"template": "accounts", "status": "Completed"})]
+    (left,) = app.executions.take_ended("accounts")
+    assert left.execution.execution_id == timers_own
+    app.close()

@@ -15,6 +15,7 @@ from p2c.functions.unforeseen import UnforeseenError, kind_and_place
 from p2c.model import Outcome
 from p2c.sync.executions import Execution, ExecutionSummary
 from p2c.telemetry import SILENT
+from tests.support.recording import RecordingTelemetry
 
 AGREED = {"action", "template", "task", "row_id", "execution_id"}
 
@@ -91,6 +92,30 @@ def test_the_host_gets_no_words_of_an_error_that_nobody_foresaw(records, monkeyp
     assert "Kari" not in str(caught.value)
     assert caught.value.__suppress_context__
     assert [record.getMessage() for record in records] == ["A function failed"]
+
+
+def test_an_invocation_belongs_to_what_the_host_tells_of_it(monkeypatch):
+    told = RecordingTelemetry()
+    monkeypatch.setattr(current, "_started", [told])
+    context = SimpleNamespace(trace_context=SimpleNamespace(trace_parent="00-a-b-01"))
+    with invocation(context):
+        assert told.traceparent() == "00-a-b-01"
+    assert told.traceparent() == ""
+
+
+def test_telemetry_that_cannot_be_sent_is_logged_once_and_keeps_nothing_from_working(
+    records, monkeypatch
+):
+    monkeypatch.setattr(current, "_started", [])
+    monkeypatch.setenv("P2C_TELEMETRY", "nowhere")
+    context = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=None))
+    done = []
+    for _ in range(2):
+        with invocation(context):
+            done.append(True)
+    assert done == [True, True]
+    assert [record.getMessage() for record in records] == ["Telemetry is not sent"]
+    assert records[0].code == "setting-invalid"
 
 
 def test_an_error_of_p2c_reaches_the_host_as_it_is(monkeypatch):

@@ -4,11 +4,17 @@ from dataclasses import replace
 
 import pytest
 
+from p2c.bootstrap import build_app
 from p2c.errors import ServiceRefusedError
 from p2c.functions.timers import enumerate_on_timer
 from p2c.odata.correlation import current_execution
 from p2c.sandbox import Fault
+from p2c.settings import load_settings
+from p2c.telemetry import Kind
+from p2c.telemetry.metrics import EXECUTIONS, FRESHNESS, QUEUE_LENGTH
+from tests.functions.world import settings_for
 from tests.sandbox.talk import Service, make_account, make_contact
+from tests.support.recording import RecordingTelemetry
 
 
 @pytest.fixture
@@ -96,3 +102,48 @@ def test_a_refusal_is_raised_so_that_the_timer_shows_as_failed(app, sandbox):
     sandbox.set_switches(dataverse_change_tracking="off")
     with pytest.raises(ServiceRefusedError):
         enumerate_on_timer(app, "accounts")
+
+
+class TestTelemetry:
+    @pytest.fixture
+    def told(self):
+        return RecordingTelemetry()
+
+    @pytest.fixture
+    def app(self, connection, sandbox, told):
+        app = build_app(load_settings(settings_for(connection, sandbox)), telemetry=told)
+        app.ensure_storage()
+        yield app
+        app.close()
+
+    def test_a_timer_that_finds_nothing_tells_how_fresh_it_is_and_that_it_is_done(self, app, told):
+        enumerate_on_timer(app, "accounts")
+        assert told.of(FRESHNESS) == [], "nothing had been read before"
+        enumerate_on_timer(app, "accounts")
+        completed = (1, {"template": "accounts", "status": "Completed"})
+        assert told.of(EXECUTIONS) == [completed, completed]
+        ((lag, names),) = told.of(FRESHNESS)
+        assert (lag < 60, names["template"]) == (True, "accounts")
+        queues = [(value, given["queue"]) for value, given in told.of(QUEUE_LENGTH)]
+        assert queues == [(0, "work"), (0, "poison")] * 2
+        spans = [span.name for span in told.spans if span.kind is Kind.INTERNAL]
+        assert spans == ["timer accounts", "enumerate accounts"] * 2
+
+    def test_a_timer_that_is_stopped_tells_of_no_execution_that_is_done(self, app, told, sandbox):
+        sandbox.add_faults(Fault(effect="status", status=503, service="dataverse", count=None))
+        enumerate_on_timer(app, "accounts")
+        assert told.of(EXECUTIONS) == []
+        assert told.of(QUEUE_LENGTH), "what waits is told all the same"
+
+    def test_a_timer_that_finds_something_tells_of_it_when_it_has_ended(self, app, told, sandbox):
+        dataverse = Service(f"{sandbox.dataverse_url}/api/data/v9.2/")
+        make_account(dataverse, name="Fjord Foods", accountnumber="ACC-1")
+        dataverse.session.close()
+        enumerate_on_timer(app, "accounts")
+        assert told.of(EXECUTIONS) == []
+        (message,) = app.queue("accounts").receive(32, 600)
+        app.handler.handle(message.text)
+        app.queue("accounts").complete(message)
+        enumerate_on_timer(app, "accounts")
+        statuses = [given["status"] for _, given in told.of(EXECUTIONS)]
+        assert len(statuses) == 2, "the one that has ended, and the one that found nothing"

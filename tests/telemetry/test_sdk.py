@@ -1,10 +1,13 @@
 """OpenTelemetry behind the port, sent over HTTP to a collector; and what stops it is said."""
 
+import contextlib
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ import pytest
 from p2c.bootstrap import start_telemetry
 from p2c.errors import SettingError, UnavailableError
 from p2c.settings import TelemetrySettings, load_settings, load_telemetry_settings
-from p2c.telemetry import Kind
+from p2c.telemetry import Kind, sdk
 from p2c.telemetry.metrics import METRICS, QUEUE_AGE, ROWS
 from tests.support.collector import Collector
 
@@ -169,6 +172,22 @@ def test_closing_sends_what_is_left_and_takes_the_log_away(collector):
     assert logging.getLogger("p2c").handlers == before
 
 
+def test_closing_is_over_in_time_when_the_endpoint_never_answers(monkeypatch, caplog):
+    caplog.set_level(logging.WARNING, "opentelemetry")  # It gets its level back afterwards.
+    monkeypatch.setattr(sdk, "CLOSE_SECONDS", 0.3)
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        port = silent.getsockname()[1]
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
+        telemetry = start_telemetry(load_telemetry_settings({"P2C_TELEMETRY": "otlp"}))
+        with telemetry.span("work", {}):
+            logging.getLogger("p2c").warning("Done")
+        telemetry.record(ROWS, 1, ROW)
+        begun = time.monotonic()
+        telemetry.close()
+        assert time.monotonic() - begun < 2
+        assert caplog.messages[-1] == "Telemetry is lost: it was not taken within 0.3 seconds."
+
+
 def test_the_console_writes_json_to_standard_error_only():
     program = (
         "from p2c.bootstrap import start_telemetry\n"
@@ -222,6 +241,19 @@ def test_the_settings_know_it_too():
     assert load_settings({**environ, "P2C_TELEMETRY": "otlp"}).telemetry == "otlp"
     with pytest.raises(SettingError, match="P2C_TELEMETRY: found 'no'; expected off, azure"):
         load_settings({**environ, "P2C_TELEMETRY": "no"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+        ("OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER", "missing"),
+    ],
+)
+def test_a_setting_that_opentelemetry_does_not_take_is_said(name, value, monkeypatch):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingError, match="OpenTelemetry does not take its settings"):
+        start_telemetry(load_telemetry_settings({"P2C_TELEMETRY": "otlp"}))
 
 
 def test_a_connection_string_that_is_none_is_named_and_not_shown():

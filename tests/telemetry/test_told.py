@@ -9,8 +9,9 @@ import pytest
 from p2c.errors import AnswerUnknownError, ThrottledError
 from p2c.sync.backoff import Backoff
 from p2c.sync.enumerate_changes import EnumerateChanges
-from p2c.sync.executions import Executions
+from p2c.sync.executions import TAKEN_AT_ONCE, Executions
 from p2c.sync.handle_message import MessageHandler
+from p2c.sync.ledger import BUCKETS
 from p2c.sync.messages import EnumerateMessage, read_message, write_message
 from p2c.sync.observe import REJECTED_SECONDS, Observer
 from p2c.sync.plan_run import RunPlanner
@@ -274,6 +275,46 @@ def test_a_run_of_several_templates_is_told_for_each(bench, runtime, observer, t
     assert statuses == [("accounts", "Error"), ("contacts", "Error")]
 
 
+def test_an_execution_that_ends_with_its_process_is_told_then_and_by_no_timer(
+    bench, runtime, observer, told
+) -> None:
+    executions = Executions(runtime)
+    for execution in (EXECUTION, f"{EXECUTION}x"):
+        executions.start(execution, "run", ["accounts"])
+    observer.ended_now(EXECUTION)
+    assert told.of(EXECUTIONS) == [], "it still runs"
+    for execution in (EXECUTION, f"{EXECUTION}x"):
+        executions.update(execution, enumerated="accounts")
+    for _ in range(2):
+        observer.ended_now(EXECUTION)
+    assert told.of(EXECUTIONS) == [(1, {"template": "accounts", "status": "Completed"})]
+    (left,) = observer.ended("accounts")
+    assert left.execution.execution_id == f"{EXECUTION}x"
+
+
+def test_no_number_of_executions_that_run_keeps_a_timer_long_or_one_from_being_told(
+    bench, runtime, observer
+) -> None:
+    executions = Executions(runtime)
+    for number in range(3 * TAKEN_AT_ONCE):
+        executions.start(f"{EXECUTION}-{number:02}", "timer", ["accounts"])
+    executions.update(f"{EXECUTION}-50", enumerated="accounts")
+    scans: list[str] = []
+    scan = bench.stores.ledger.scan
+
+    def noted(partition: str, **bounds: object) -> object:
+        scans.append(partition)
+        return scan(partition, **bounds)
+
+    bench.stores.ledger.scan = noted
+    found = observer.ended("accounts")
+    assert len(scans) == TAKEN_AT_ONCE * BUCKETS
+    for _ in range(1000):
+        found = found or observer.ended("accounts")
+    (summary,) = found
+    assert summary.execution.execution_id == f"{EXECUTION}-50"
+
+
 def test_only_one_of_several_observers_tells_an_execution(bench, runtime, observer, told) -> None:
     Executions(runtime).start(EXECUTION, "timer", ["accounts"])
     Executions(runtime).update(EXECUTION, error="x", error_code="y")
@@ -302,3 +343,27 @@ def test_a_message_of_telemetry_is_read(bench) -> None:
     message = bench.rows(ACCOUNTS, bench.account(1))
     message = message.model_copy(update={"trace": TRACE, "due": "2026-03-02T08:00:00+00:00"})
     assert read_message(write_message(message)) == message
+
+
+def test_a_run_that_finishes_another_executions_rows_tells_that_executions(
+    bench, runtime, told
+) -> None:
+    row = bench.account(1)
+    sync = RowSync(replace(runtime, execution="20260302T090000-run"), hold, NoLimit())
+    sync.process(bench.rows(ACCOUNTS, row))
+    sync.process(bench.rows(ACCOUNTS, row, execution="20260302T090000-run"))
+    assert rows_told(told) == [("none", "created", "")]
+    assert added_up(told) == {"created": 1}
+
+
+def test_what_another_execution_had_counted_for_a_row_is_not_its_previous_outcome(
+    bench, runtime, told
+) -> None:
+    run = "20260302T090000-run"
+    sync = RowSync(replace(runtime, execution=run), hold, NoLimit())
+    account = bench.account(1)
+    contact = bench.contact(1, account)
+    sync.process(bench.rows(CONTACTS, contact, execution=run))
+    sync.process(bench.rows(ACCOUNTS, account))
+    sync.process(bench.rows(CONTACTS, contact))
+    assert rows_told(told)[-1] == ("none", "created", "")

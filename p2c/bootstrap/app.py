@@ -1,47 +1,29 @@
-"""Chooses the implementations and puts the app together, from the settings.
+"""Puts the app together, from the settings.
 
 The functions and the commands build one `App` a process. Building connects to nothing but storage,
 and to that only when the key of the field hashes is kept there.
 """
 
-import json
 import os
 import secrets
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Protocol
 
-from azure.core.credentials import (
-    AccessToken,
-    AccessTokenInfo,
-    TokenCredential,
-    TokenRequestOptions,
-)
-from azure.core.exceptions import AzureError, ClientAuthenticationError
-
+from p2c.bootstrap.credentials import storage_credential, token_provider
 from p2c.dataverse import DataverseClient
-from p2c.errors import (
-    ServiceRefusedError,
-    SettingError,
-    StopError,
-    TemplateError,
-    UnavailableError,
-    cut,
-)
+from p2c.errors import StopError, TemplateError
 from p2c.fno import FnoClient
 from p2c.mapping.task import CompiledTemplate
 from p2c.odata.meter import Meter
-from p2c.odata.transport import TokenProvider, Transport
+from p2c.odata.transport import Transport
 from p2c.settings import (
     STORAGE,
     FoundSettings,
     Settings,
     StorageSettings,
-    TelemetrySettings,
     load_storage_settings,
 )
 from p2c.storage import AzureDocuments, AzureProbe, AzureQueue, StorageAccount, SystemClock
@@ -66,7 +48,6 @@ STATE_TABLE = "p2cstate"
 EXECUTIONS_TABLE = "p2cexecutions"
 TABLES = (LEDGER_TABLE, WAITING_TABLE, STATE_TABLE, EXECUTIONS_TABLE)
 
-SANDBOX_TOKEN = "sandbox"  # noqa: S105  the sandbox takes any token; this one is public
 HASH_KEY_BYTES = 32
 LONGEST_SETTLE_SECONDS = 10 * 365 * 24 * 3600
 """Settings take any whole number; beyond this a date could not be written."""
@@ -280,32 +261,6 @@ def _hindered(found: FoundSettings, templates: TemplateError | None) -> dict[str
     return hindered | ({"templates": "the templates do not load"} if templates else {})
 
 
-def start_telemetry(settings: TelemetrySettings) -> Telemetry:
-    """Begin to send telemetry where the settings say; once a process.
-
-    Raises:
-        SettingError: It cannot be sent there.
-    """
-    if settings.choice == "off":
-        return SILENT
-    # Imported here because it takes a tenth of a second, and nothing of it when telemetry is off.
-    from p2c.telemetry import sdk  # noqa: PLC0415
-
-    try:
-        if settings.choice == "azure":
-            return sdk.to_azure_monitor(
-                settings.connection_string, settings.service, sampled=settings.sampled
-            )
-        send = sdk.to_otlp if settings.choice == "otlp" else sdk.to_console
-        return send(settings.service, sampled=settings.sampled)
-    except ValueError as error:
-        raise SettingError(
-            f"P2C_TELEMETRY: found '{settings.choice}', and OpenTelemetry does not take its "
-            f"settings ({cut(str(error))}); expected those in docs/telemetry.md. Mend "
-            "APPLICATIONINSIGHTS_CONNECTION_STRING or OTEL_*, or set P2C_TELEMETRY to off."
-        ) from error
-
-
 def open_queue(name: str) -> AzureQueue:
     """Open a queue by the storage settings alone, for when the rest of the app cannot be built.
 
@@ -347,7 +302,7 @@ def _transports(
         service: Transport(
             service,
             root,
-            _token_provider(settings, service, root),
+            token_provider(settings.credential, service, root),
             meter,
             SystemClock(),
             telemetry=telemetry,
@@ -362,121 +317,8 @@ def _storage_account(storage: StorageSettings) -> StorageAccount:
     return StorageAccount(
         queue_url=storage.queue_url,
         table_url=storage.table_url,
-        credential=_storage_credential(storage.credential, storage.client_id),
+        credential=storage_credential(storage.credential, storage.client_id),
     )
-
-
-def _storage_credential(kind: str | None, client_id: str | None) -> "StorageIdentity":
-    # Imported here because it takes a third of a second, and only Azure needs it.
-    from azure.identity import (  # noqa: PLC0415
-        DefaultAzureCredential,
-        ManagedIdentityCredential,
-    )
-
-    if kind == "managedidentity":
-        return StorageIdentity(ManagedIdentityCredential(client_id=client_id))
-    return StorageIdentity(DefaultAzureCredential(managed_identity_client_id=client_id))
-
-
-def _token_provider(settings: Settings, service: str, url: str) -> TokenProvider:
-    if settings.credential == "sandbox":  # The settings allow it with loopback hosts only.
-        return _sandbox_token
-    return IdentityToken(service, f"{url}/.default", _default_credential)
-
-
-def _sandbox_token(*, force_refresh: bool) -> str:  # noqa: ARG001  it is always the same
-    return SANDBOX_TOKEN
-
-
-def _default_credential() -> TokenCredential:
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415  see above
-
-    return DefaultAzureCredential()
-
-
-class IdentityToken:
-    """Tokens of a credential of the Azure SDK, which keeps them until shortly before they expire.
-
-    Args:
-        make_credential: A new credential has an empty cache; there is no other way to renew.
-    """
-
-    def __init__(
-        self, service: str, scope: str, make_credential: Callable[[], TokenCredential]
-    ) -> None:
-        self._service = service
-        self._scope = scope
-        self._make_credential = make_credential
-        self._lock = threading.Lock()
-        self._credential: TokenCredential | None = None
-
-    def __call__(self, *, force_refresh: bool) -> str:
-        with _token_errors(self._service, self._scope):
-            return self._current(renew=force_refresh).get_token(self._scope).token
-
-    def _current(self, *, renew: bool) -> TokenCredential:
-        with self._lock:
-            if renew or self._credential is None:
-                self._credential = self._make_credential()
-            return self._credential
-
-
-class _Credential(TokenCredential, Protocol):
-    """What a credential of azure-identity can do for a client of storage."""
-
-    def get_token_info(
-        self, *scopes: str, options: TokenRequestOptions | None = None
-    ) -> AccessTokenInfo: ...
-
-
-class StorageIdentity:
-    """A credential for clients of storage that fails with p2c's errors.
-
-    They pass through the SDK. It would take the credential's own for failures of storage, repeat
-    the request, and leave nobody to see that storage was never asked.
-    """
-
-    def __init__(self, credential: _Credential) -> None:
-        self._credential = credential
-
-    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        """As `azure.core.credentials.TokenCredential`.
-
-        Raises:
-            ServiceRefusedError, UnavailableError: There is no token.
-        """
-        with _token_errors("storage", " ".join(scopes)):
-            return self._credential.get_token(*scopes, **options)
-
-    def get_token_info(
-        self, *scopes: str, options: TokenRequestOptions | None = None
-    ) -> AccessTokenInfo:
-        """As `get_token`; the SDK prefers it, since it says when to ask for the next token."""
-        with _token_errors("storage", " ".join(scopes)):
-            return self._credential.get_token_info(*scopes, options=options)
-
-
-@contextmanager
-def _token_errors(service: str, scope: str) -> Iterator[None]:
-    """Raise p2c's errors for those of azure-identity."""
-    try:
-        yield
-    except ClientAuthenticationError as error:
-        raise ServiceRefusedError(
-            f"{service}: no token for {scope}: {cut(error.message)} Expected a "
-            "managed identity in Azure, or a developer's sign-in elsewhere. Sign in, or give "
-            "the app its identity.",
-            service=service,
-            code="token-missing",
-        ) from error
-    except (AzureError, json.JSONDecodeError) as error:  # The latter for a page instead of a token.
-        raise UnavailableError(
-            f"{service}: the identity provider gave no token for {scope} "
-            f"({type(error).__name__}). p2c tries again later. If it lasts, see whether the "
-            "app's managed identity, or elsewhere login.microsoftonline.com, can be reached.",
-            service=service,
-            code="identity-unavailable",
-        ) from error
 
 
 def _hash_key(settings: Settings, state: Documents, *, may_store: bool = True) -> bytes:
