@@ -95,6 +95,8 @@ def company(
             assert settings[f"AzureWebJobsStorage__{service}ServiceUri"] == deployed_url
             settings[f"AzureWebJobsStorage__{service}ServiceUri"] = f"{url}/"
         assert {name for name in settings if name.startswith("AzureWebJobsStorage")} == BY_IDENTITY
+        # test_application_insights.py has it sent, by the same identity.
+        settings["P2C_TELEMETRY"] = "off"
         yield Company(sandbox, "", settings, session)
 
 
