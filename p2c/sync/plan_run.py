@@ -214,7 +214,8 @@ class RunPlanner:
             again = [self._postponed.pop(place)[0] for place in sorted(places)]
             if self._left is not None:
                 self._left += len(again)
-            for message in put_together(again):
+            for message in again:
+                # Each alone, as in a run: put together, rows that swap numbers would hinder each other.
                 self._handle(message)
             self._drain(template)
 

@@ -222,3 +222,17 @@ def test_messages_of_one_kind_are_looked_at_together() -> None:
     pages = -(-60 // PAGE)
     assert len(bench.sales.reads) == pages
     assert len(bench.fno.finds) == pages
+
+
+def test_two_accounts_that_swap_their_numbers_are_planned_as_the_run_swaps_them() -> None:
+    bench = Bench()
+    bench.account(1, "Ann", account="A1")
+    bench.account(2, "Bob", account="A2")
+    run(bench)
+    bench.account(1, "Ann", account="A2")
+    bench.account(2, "Bob", account="A1")
+    bench.fno.done.clear()
+    _, rows = plan(bench)
+    run(bench)
+    assert len(done_operations(bench)) == 2
+    assert planned_operations(rows) == done_operations(bench)
