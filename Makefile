@@ -13,6 +13,8 @@ DEMO := .venv-demo
 OLDEST := .venv-3.11
 # More than a small machine has cores: many tests wait for services, hosts and storage.
 WORKERS := 4
+# What takes long to set up is set up once: tests of a group share a worker.
+PARALLEL := -n $(WORKERS) --dist loadgroup
 # Whole runs and the functions are tested on the Python that Azure runs them on.
 UNIT := $(addprefix tests/,dataverse fno mapping odata sandbox settings storage sync templates contract)
 
@@ -41,7 +43,7 @@ check: setup  ## Lint, formatting, types and layers
 
 .PHONY: test
 test: setup  ## All tests on 3.13; where there is a Python 3.11, the package's tests on it too
-	$(DEV)/bin/python -m pytest -n $(WORKERS)
+	$(DEV)/bin/python -m pytest $(PARALLEL)
 	@if tools/find-python 3.11 >/dev/null 2>&1; then \
 		$(MAKE) --no-print-directory test-3.11; \
 	else \
@@ -50,11 +52,11 @@ test: setup  ## All tests on 3.13; where there is a Python 3.11, the package's t
 
 .PHONY: test-3.11
 test-3.11: $(OLDEST)/.installed  ## The package's tests on the oldest Python it supports
-	$(OLDEST)/bin/python -m pytest -n $(WORKERS) -m "not slow and not worker" $(UNIT)
+	$(OLDEST)/bin/python -m pytest $(PARALLEL) -m "not slow and not worker" $(UNIT)
 
-$(OLDEST)/.installed: requirements-dev.txt
+$(OLDEST)/.installed: requirements-dev.txt | $(DEV)/.installed
 	test -x $(OLDEST)/bin/python || "$$(tools/find-python 3.11)" -m venv $(OLDEST)
-	$(OLDEST)/bin/python $(PIP_INSTALL) -r requirements-dev.txt
+	$(DEV)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --require-hashes -r requirements-dev.txt
 	touch $@
 
 .PHONY: demo

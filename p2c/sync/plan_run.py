@@ -215,7 +215,7 @@ class RunPlanner:
             if self._left is not None:
                 self._left += len(again)
             for message in again:
-                # Each alone, as in a run: put together, rows that swap numbers would hinder each other.
+                # Each alone, as in a run: together, rows that swap numbers hinder each other.
                 self._handle(message)
             self._drain(template)
 

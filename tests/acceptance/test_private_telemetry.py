@@ -182,7 +182,7 @@ FAULTS = st.one_of(
 
 # An example takes a second, so that shrinking one that fails would take minutes.
 @settings(
-    max_examples=8,
+    max_examples=5,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

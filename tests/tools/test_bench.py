@@ -15,7 +15,7 @@ from tools.processes import Addresses, sandbox
 
 CONTACTS = 3_000
 BALLAST_BYTES = 300 * 2**20
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bench")]
 
 
 @dataclass(frozen=True)

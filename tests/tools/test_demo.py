@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 finds_processes = pytest.mark.skipif(
     sys.platform != "linux", reason="finds the demo's processes in /proc, which only Linux has"
 )
