@@ -35,7 +35,7 @@ from tests.support.ingestion import KEY, Ingestion
 from tests.support.workspace import Workspace
 from tools.azurite import azurite
 
-pytestmark = [needs_worker, pytest.mark.xdist_group("application insights")]
+pytestmark = [*needs_worker, pytest.mark.xdist_group("application insights")]
 MARK = "zq7x9kw"
 INGESTION_HOST = "westeurope-1.in.applicationinsights.azure.com"
 RESOURCE = "_OTELRESOURCE_"

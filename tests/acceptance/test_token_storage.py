@@ -28,7 +28,7 @@ from tests.support.certificate import self_signed
 from tests.support.identity import STORAGE, ManagedIdentity, claims
 from tools.azurite import Certificate, azurite_by_token
 
-pytestmark = [needs_worker, pytest.mark.xdist_group("token storage")]
+pytestmark = [*needs_worker, pytest.mark.xdist_group("token storage")]
 ROOT = Path(__file__).resolve().parents[2]
 ENUMERATE_SECONDS = 30
 BY_IDENTITY = {

@@ -14,7 +14,7 @@ from tools.bench.runs import BenchError
 from tools.bench.start_up import StartUp, lines_of, measure_start_ups
 from tools.processes import p2c_settings
 
-pytestmark = [needs_worker, pytest.mark.xdist_group("start-up")]
+pytestmark = [*needs_worker, pytest.mark.xdist_group("start-up")]
 VARIANTS = {"as it is": {}, "hasty": {"P2C_SETTLE_SECONDS": "0"}}
 BALLAST_BYTES = 300 * 2**20
 
