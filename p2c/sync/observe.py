@@ -110,7 +110,7 @@ class Observer:
         now = self._runtime.clock.now()
         ages = [0.0]
         for text in queue.peek(PEEKED):
-            with contextlib.suppress(MessageError, ValueError):
+            with contextlib.suppress(MessageError, ValueError, TypeError):
                 due = read_message(text).due
                 if due:
                     ages.append((now - datetime.fromisoformat(due)).total_seconds())

@@ -220,11 +220,14 @@ def test_the_age_of_a_queue_is_that_of_the_message_that_has_been_due_longest(
     for delay in (0, 30, 600):
         runtime.send(message, delay_seconds=delay)
     bench.queues["accounts"].send("no message of ours")
+    for due in ("yesterday", "2026-03-01"):  # No time, and none that says of which zone.
+        foreign = message.model_copy(update={"due": due})
+        bench.queues["accounts"].send(write_message(foreign))
     bench.clock.advance(100)
     observer.backlog("accounts")
     work = {"template": "accounts", "queue": "work"}
     poison = {"template": "accounts", "queue": "poison"}
-    assert told.of(QUEUE_LENGTH) == [(4, work), (0, poison)]
+    assert told.of(QUEUE_LENGTH) == [(6, work), (0, poison)]
     assert told.of(QUEUE_AGE) == [(100, work), (0, poison)]
 
 
