@@ -13,6 +13,12 @@ settings.register_profile("p2c", deadline=None, suppress_health_check=[HealthChe
 settings.load_profile("p2c")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow tests, so that no worker is left with one when the others are done."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def azurite_connection_string() -> Iterator[str]:
     """One Azurite for the whole session; tests choose names of their own for what they store."""

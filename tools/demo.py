@@ -93,7 +93,8 @@ class P2c:
 
 def main() -> int:
     """Run the demo; 0 when everything was as it says."""
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
     started = time.monotonic()
     try:
         with azurite() as storage, sandbox(*SIZE) as addresses:
